@@ -1,0 +1,33 @@
+//! What must be known before a tenant is: the few lookups that authentication makes.
+
+use async_trait::async_trait;
+
+use crate::{SessionId, StoreError, Tenant, TenantId};
+
+/// A place in the feed of changes. Opaque: only the directory that gave it can read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(
+    /// Everything committed by transactions before this one has been seen.
+    pub u64,
+);
+
+/// Something that every instance remembers has changed and must be looked up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A tenant was suspended, resumed, moved, or changed its plan.
+    Tenant(TenantId),
+    /// A session was revoked: its access tokens are void from now on.
+    Session(SessionId),
+}
+
+/// Answers what authentication must know, one narrow question at a time.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// One tenant, in whatever state.
+    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
+
+    /// What has changed since `mark`, and the mark to ask with next. Without a mark: every change that can still matter.
+    ///
+    /// A change may come twice, but none is missed, also not one whose transaction commits late.
+    async fn changes(&self, since: Option<Mark>) -> Result<(Mark, Vec<Change>), StoreError>;
+}

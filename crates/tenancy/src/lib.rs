@@ -1,0 +1,30 @@
+//! The vocabulary of every layer: who a tenant is, who may act in it, and how a page, an id or an error is spelled.
+//!
+//! Depends on nothing that does I/O, and everything else depends on it. Start reading at [`scope`]: a [`TenantScope`] is
+//! the proof without which no query on tenant data compiles. Then [`tenants`] (what a tenant is and how one comes to be),
+//! [`permissions`] and [`directory`] (what must be known before a tenant is).
+
+pub mod clock;
+pub mod directory;
+pub mod error;
+pub mod id;
+pub mod members;
+pub mod page;
+pub mod permissions;
+pub mod provisioning;
+pub mod scope;
+pub mod tenants;
+pub mod text;
+
+pub use clock::{Clock, SystemClock};
+pub use directory::{Change, Directory, Mark};
+pub use error::StoreError;
+pub use id::{OperatorId, RequestId, SessionId, TenantId, UserId};
+pub use members::{Email, Member, MemberRepo, Role};
+pub use page::{Limit, Order, Page, PageQuery};
+pub use permissions::{Permission, PermissionSet, Requires};
+pub use scope::{Actor, TenantScope};
+pub use tenants::{Placement, Plan, SchemaName, Slug, Tenant, TenantStatus};
+
+#[doc(hidden)]
+pub use {serde, uuid};

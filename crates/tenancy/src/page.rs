@@ -1,0 +1,93 @@
+//! Pages of a list: keyset pagination, so that an insert elsewhere neither repeats nor skips a row.
+
+use uuid::Uuid;
+
+/// How many items a page has: 1 to 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit(u8);
+
+impl Limit {
+    /// The most a page can have.
+    pub const MAX: u8 = 200;
+
+    /// Accepts 1 to [`Limit::MAX`].
+    pub fn new(limit: u64) -> Option<Self> {
+        u8::try_from(limit).ok().filter(|limit| (1..=Self::MAX).contains(limit)).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+/// In which order a list comes. Ids are UUIDv7, so their order is the order of creation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// Which page of a list is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageQuery {
+    /// The id of the last item of the page before.
+    pub after: Option<Uuid>,
+    /// How many items at the most.
+    pub limit: Limit,
+    /// In which order.
+    pub order: Order,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, in the order asked for.
+    pub items: Vec<T>,
+    /// The id to continue after, if there are more.
+    pub next: Option<Uuid>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page from up to `limit + 1` items: the one too many only says that there are more.
+    pub fn cut(mut items: Vec<T>, limit: Limit, id: impl Fn(&T) -> Uuid) -> Self {
+        let more = items.len() > limit.get();
+        items.truncate(limit.get());
+        let next = if more { items.last().map(id) } else { None };
+        Self { items, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_names_its_successor_only_when_there_is_one() {
+        let ids: Vec<Uuid> = (0..3).map(|_| Uuid::now_v7()).collect();
+        let limit = Limit::new(2).unwrap_or_default();
+
+        let full = Page::cut(ids.clone(), limit, |id| *id);
+        let last = Page::cut(ids[..2].to_vec(), limit, |id| *id);
+
+        assert_eq!((full.items.len(), full.next), (2, Some(ids[1])));
+        assert_eq!((last.items.len(), last.next), (2, None));
+    }
+
+    #[test]
+    fn a_limit_is_one_to_two_hundred() {
+        assert_eq!(Limit::new(0), None);
+        assert_eq!(Limit::new(201), None);
+        assert_eq!(Limit::new(u64::MAX), None);
+        assert_eq!(Limit::new(200).map(Limit::get), Some(200));
+    }
+}
