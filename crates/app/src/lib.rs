@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The application: one unit of work in which the repositories of all modules meet.
+//!
+//! May use `tenancy` and the modules. Start reading at [`TenantStore`]: its `read` and `write` are the only way to a
+//! tenant's data.
+
+mod store;
+
+pub use store::{Access, TenantStore, TenantStorePort, TenantTx, TenantTxPort};

@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Postgres behind the ports: pools, scoped transactions, repositories, the registry, migrations and the catalogue gate.
+//!
+//! May use `app`, the modules, `tenancy` and the ports of `auth`; the only crate that knows diesel or SQL. Start reading at
+//! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
+
+mod connection;
+mod error;
+mod members;
+mod projects;
+mod rows;
+mod schema;
+mod scope;
+mod tasks;
+mod tenant_tx;
+
+pub use connection::{InvalidUrl, Pool, PoolSettings};
+pub use schema::TENANT_TABLES;
+pub use tenant_tx::PgTenantStore;

@@ -1,0 +1,145 @@
+//! Projects in Postgres.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use tenantry_tenancy::{Order, Page, StoreError};
+use tenantry_work::projects::{
+    NewProject, Project, ProjectChange, ProjectDescription, ProjectId, ProjectName, ProjectQuery, ProjectRepo,
+    ProjectStatistics,
+};
+use uuid::Uuid;
+
+use crate::rows::{parsed, trusted};
+use crate::schema::{projects, tasks};
+use crate::tenant_tx::PgTenantTx;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = projects, check_for_backend(diesel::pg::Pg))]
+struct ProjectRow {
+    id: Uuid,
+    name: String,
+    description: String,
+    status: String,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<ProjectRow> for Project {
+    type Error = StoreError;
+
+    fn try_from(row: ProjectRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: ProjectId::from_uuid(row.id),
+            name: trusted(ProjectName::parse(row.name))?,
+            description: trusted(ProjectDescription::parse(row.description))?,
+            status: parsed(&row.status)?,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = projects)]
+struct NewProjectRow<'a> {
+    id: Uuid,
+    name: &'a str,
+    description: &'a str,
+    status: &'a str,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = projects)]
+struct ProjectChangeRow<'a> {
+    name: Option<&'a str>,
+    description: Option<&'a str>,
+    status: Option<&'a str>,
+}
+
+#[async_trait]
+impl ProjectRepo for PgTenantTx {
+    async fn find(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        let query = self.rows_of(projects::table).filter(projects::id.eq(id.as_uuid())).select(ProjectRow::as_select());
+        self.load_one(query).await?.map(Project::try_from).transpose()
+    }
+
+    async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError> {
+        let page = query.page;
+        let rows = self.rows_of(projects::table).select(ProjectRow::as_select()).limit(page.limit.get() as i64 + 1);
+        let rows = match (query.status, page.order) {
+            // What nearly everybody asks for; a query of one shape needs no building.
+            (None, Order::Newest) => {
+                let before = page.after.unwrap_or(Uuid::max());
+                self.load(rows.filter(projects::id.lt(before)).order(projects::id.desc())).await?
+            }
+            (status, order) => {
+                let mut rows = rows.into_boxed();
+                if let Some(status) = status {
+                    rows = rows.filter(projects::status.eq(status.as_str()));
+                }
+                rows = match (order, page.after) {
+                    (Order::Newest, None) => rows.order(projects::id.desc()),
+                    (Order::Newest, Some(after)) => rows.filter(projects::id.lt(after)).order(projects::id.desc()),
+                    (Order::Oldest, None) => rows.order(projects::id.asc()),
+                    (Order::Oldest, Some(after)) => rows.filter(projects::id.gt(after)).order(projects::id.asc()),
+                };
+                self.load(rows).await?
+            }
+        };
+        let items = rows.into_iter().map(Project::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(items, page.limit, |project| project.id.as_uuid()))
+    }
+
+    async fn insert(&mut self, new: &NewProject) -> Result<Project, StoreError> {
+        let row = NewProjectRow {
+            id: new.id.as_uuid(),
+            name: new.name.as_str(),
+            description: new.description.as_str(),
+            status: new.status.as_str(),
+        };
+        let insert = diesel::insert_into(projects::table).values(row).returning(ProjectRow::as_returning());
+        self.load_one(insert).await?.ok_or_else(|| StoreError::internal("an insert returned nothing"))?.try_into()
+    }
+
+    async fn update(&mut self, id: ProjectId, change: &ProjectChange) -> Result<Option<Project>, StoreError> {
+        let row = ProjectChangeRow {
+            name: change.name.as_ref().map(ProjectName::as_str),
+            description: change.description.as_ref().map(ProjectDescription::as_str),
+            status: change.status.map(|status| status.as_str()),
+        };
+        let update = diesel::update(self.rows_of(projects::table).filter(projects::id.eq(id.as_uuid())))
+            .set(row)
+            .returning(ProjectRow::as_returning());
+        self.load_one(update).await?.map(Project::try_from).transpose()
+    }
+
+    async fn delete(&mut self, id: ProjectId) -> Result<bool, StoreError> {
+        let delete = diesel::delete(self.rows_of(projects::table).filter(projects::id.eq(id.as_uuid())));
+        Ok(self.execute(delete).await? > 0)
+    }
+
+    async fn statistics(&mut self) -> Result<ProjectStatistics, StoreError> {
+        let by_status =
+            self.rows_of(projects::table).group_by(projects::status).select((projects::status, count_star()));
+        let projects: Vec<(String, i64)> = self.load(by_status).await?;
+        let by_status = self.rows_of(tasks::table).group_by(tasks::status).select((tasks::status, count_star()));
+        let tasks: Vec<(String, i64)> = self.load(by_status).await?;
+        Ok(ProjectStatistics { projects: counted(projects)?, tasks: counted(tasks)? })
+    }
+}
+
+/// Counts in the order of their kinds.
+fn counted<K: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static> + Ord>(
+    counts: Vec<(String, i64)>,
+) -> Result<Vec<(K, i64)>, StoreError> {
+    let mut counts = counts
+        .into_iter()
+        .map(|(kind, count)| Ok((parsed(&kind)?, count)))
+        .collect::<Result<Vec<(K, i64)>, StoreError>>()?;
+    counts.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(counts)
+}

@@ -1,0 +1,122 @@
+//! The tables as diesel sees them, and the predicate that every statement on a tenant table carries.
+
+use diesel::prelude::*;
+use diesel::query_dsl::methods::FilterDsl;
+use uuid::Uuid;
+
+diesel::table! {
+    projects (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        description -> Text,
+        status -> Text,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tasks (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        project_id -> Uuid,
+        title -> Text,
+        description -> Text,
+        status -> Text,
+        priority -> Text,
+        assignee_id -> Nullable<Uuid>,
+        due -> Nullable<Date>,
+        completed_at -> Nullable<Timestamptz>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.tenants (id) {
+        id -> Uuid,
+        slug -> Text,
+        plan -> Text,
+        placement -> Text,
+        status -> Text,
+        settings -> Jsonb,
+        owner_email -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.provisioning_steps (tenant_id, step) {
+        tenant_id -> Uuid,
+        step -> Text,
+    }
+}
+
+diesel::table! {
+    registry.users (id) {
+        id -> Uuid,
+        email -> Text,
+        password_hash -> Nullable<Text>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.memberships (tenant_id, user_id) {
+        tenant_id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.operators (id) {
+        id -> Uuid,
+        email -> Text,
+        token_digest -> Binary,
+        expires_at -> Timestamptz,
+    }
+}
+
+/// A table whose rows belong to tenants.
+pub(crate) trait TenantTable: Table + Sized {
+    /// Its column `tenant_id`.
+    type TenantId: ExpressionMethods + Expression<SqlType = diesel::sql_types::Uuid>;
+
+    /// Its column `tenant_id`.
+    fn tenant_id() -> Self::TenantId;
+}
+
+macro_rules! tenant_tables {
+    ($($table:ident),+) => {
+        $(
+            impl TenantTable for $table::table {
+                type TenantId = $table::tenant_id;
+
+                fn tenant_id() -> Self::TenantId {
+                    $table::tenant_id
+                }
+            }
+        )+
+
+        /// Every tenant table, for whoever checks what is said about them.
+        pub const TENANT_TABLES: &[&str] = &[$(stringify!($table)),+, "audit_events"];
+    };
+}
+
+tenant_tables!(projects, tasks);
+
+/// The rows of `table` that belong to `tenant`: row-level security says so too, this says it in the statement, where a
+/// distributed Postgres looks for the one shard to ask.
+pub(crate) fn rows_of<T>(table: T, tenant: Uuid) -> diesel::dsl::Filter<T, diesel::dsl::Eq<T::TenantId, Uuid>>
+where
+    T: TenantTable + FilterDsl<diesel::dsl::Eq<T::TenantId, Uuid>>,
+    Uuid: diesel::expression::AsExpression<diesel::sql_types::Uuid>,
+{
+    FilterDsl::filter(table, T::tenant_id().eq(tenant))
+}

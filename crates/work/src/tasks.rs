@@ -1,0 +1,252 @@
+//! Tasks: what is to be done in a project, by whom and by when.
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+use tenantry_tenancy::{Clock, Page, PageQuery, StoreError, UserId, id, text, words};
+
+use crate::WorkTx;
+use crate::projects::{self, ProjectError, ProjectId};
+
+id!(
+    /// One task.
+    TaskId
+);
+text!(
+    /// What is to be done, in a line.
+    TaskTitle,
+    Line,
+    255
+);
+text!(
+    /// What is to be done, at length.
+    TaskDescription,
+    Paragraphs,
+    10_000
+);
+words!(
+    /// How far a task is.
+    TaskStatus {
+        /// Not begun.
+        Todo = "todo",
+        /// Begun.
+        InProgress = "in_progress",
+        /// Held up.
+        Blocked = "blocked",
+        /// Finished.
+        Done = "done",
+        /// Given up.
+        Cancelled = "cancelled",
+    }
+);
+words!(
+    /// How much a task matters.
+    TaskPriority {
+        /// Can wait.
+        Low = "low",
+        /// Like most.
+        Medium = "medium",
+        /// Before others.
+        High = "high",
+        /// Before all others.
+        Urgent = "urgent",
+    }
+);
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its identity.
+    pub id: TaskId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// What is to be done, in a line.
+    pub title: TaskTitle,
+    /// What is to be done, at length.
+    pub description: TaskDescription,
+    /// How far it is.
+    pub status: TaskStatus,
+    /// How much it matters.
+    pub priority: TaskPriority,
+    /// The member who does it.
+    pub assignee: Option<UserId>,
+    /// The day it is due.
+    pub due: Option<NaiveDate>,
+    /// When it was finished; set exactly while the status is `done`.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// How often it was changed, plus one.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A task to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTask {
+    /// Its identity.
+    pub id: TaskId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// What is to be done, in a line.
+    pub title: TaskTitle,
+    /// What is to be done, at length.
+    pub description: TaskDescription,
+    /// How far it is.
+    pub status: TaskStatus,
+    /// How much it matters.
+    pub priority: TaskPriority,
+    /// The member who does it.
+    pub assignee: Option<UserId>,
+    /// The day it is due.
+    pub due: Option<NaiveDate>,
+}
+
+/// What to change about a task; `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskChange {
+    /// The project it belongs to.
+    pub project: Option<ProjectId>,
+    /// What is to be done, in a line.
+    pub title: Option<TaskTitle>,
+    /// What is to be done, at length.
+    pub description: Option<TaskDescription>,
+    /// How far it is.
+    pub status: Option<TaskStatus>,
+    /// How much it matters.
+    pub priority: Option<TaskPriority>,
+    /// The member who does it.
+    pub assignee: Option<Option<UserId>>,
+    /// The day it is due.
+    pub due: Option<Option<NaiveDate>>,
+}
+
+/// Which tasks a list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskQuery {
+    /// Only those of this project.
+    pub project: Option<ProjectId>,
+    /// Only those that are this far.
+    pub status: Option<TaskStatus>,
+    /// Only those that matter this much.
+    pub priority: Option<TaskPriority>,
+    /// Only those this member does.
+    pub assignee: Option<UserId>,
+    /// Which page.
+    pub page: PageQuery,
+}
+
+/// Why an operation on tasks was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// There is none with this id.
+    #[error("task {0} does not exist")]
+    NotFound(TaskId),
+    /// The tenant has no such project.
+    #[error("project {0} does not exist")]
+    ProjectUnknown(ProjectId),
+    /// The tenant has no such member.
+    #[error("member {0} does not exist")]
+    AssigneeUnknown(UserId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The tasks of the tenant whose transaction is open.
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait TaskRepo: Send {
+    /// One task.
+    async fn find(&mut self, id: TaskId) -> Result<Option<Task>, StoreError>;
+
+    /// One task, which nobody else changes until the transaction ends.
+    async fn find_for_update(&mut self, id: TaskId) -> Result<Option<Task>, StoreError>;
+
+    /// One page of tasks.
+    async fn list(&mut self, query: &TaskQuery) -> Result<Page<Task>, StoreError>;
+
+    /// Stores a new task. Fails with [`TaskError::ProjectUnknown`] when the tenant has no such project.
+    async fn insert(&mut self, new: &NewTask, completed_at: Option<DateTime<Utc>>) -> Result<Task, TaskError>;
+
+    /// Stores the task's fields, counts up its version and tells it as it is now.
+    ///
+    /// Fails with [`TaskError::ProjectUnknown`] when the tenant has no such project, and with [`TaskError::NotFound`]
+    /// when it has no such task.
+    async fn update(&mut self, task: &Task) -> Result<Task, TaskError>;
+
+    /// Deletes a task; false when there is none.
+    async fn delete(&mut self, id: TaskId) -> Result<bool, StoreError>;
+}
+
+/// Makes a task.
+pub async fn create(tx: &mut dyn WorkTx, clock: &dyn Clock, new: &NewTask) -> Result<Task, TaskError> {
+    check_assignee(tx, new.assignee).await?;
+    let completed_at = (new.status == TaskStatus::Done).then(|| clock.now());
+    tx.tasks().insert(new, completed_at).await
+}
+
+/// Shows one task.
+pub async fn show(tx: &mut dyn WorkTx, id: TaskId) -> Result<Task, TaskError> {
+    tx.tasks().find(id).await?.ok_or(TaskError::NotFound(id))
+}
+
+/// Lists the tasks of one project, which must exist.
+pub async fn list_of_project(
+    tx: &mut dyn WorkTx,
+    project: ProjectId,
+    query: &TaskQuery,
+) -> Result<Page<Task>, ProjectError> {
+    projects::show(tx, project).await?;
+    Ok(tx.tasks().list(&TaskQuery { project: Some(project), ..*query }).await?)
+}
+
+/// Changes the fields given. A change that leaves everything as it is counts as none.
+pub async fn change(tx: &mut dyn WorkTx, clock: &dyn Clock, id: TaskId, change: TaskChange) -> Result<Task, TaskError> {
+    let task = tx.tasks().find_for_update(id).await?.ok_or(TaskError::NotFound(id))?;
+    let changed = changed(clock, task.clone(), change);
+    if changed == task {
+        return Ok(task);
+    }
+    if changed.assignee != task.assignee {
+        check_assignee(tx, changed.assignee).await?;
+    }
+    tx.tasks().update(&changed).await
+}
+
+/// Finishes a task. Finishing it twice changes nothing.
+pub async fn complete(tx: &mut dyn WorkTx, clock: &dyn Clock, id: TaskId) -> Result<Task, TaskError> {
+    change(tx, clock, id, TaskChange { status: Some(TaskStatus::Done), ..TaskChange::default() }).await
+}
+
+/// Deletes a task.
+pub async fn delete(tx: &mut dyn WorkTx, id: TaskId) -> Result<(), TaskError> {
+    if tx.tasks().delete(id).await? { Ok(()) } else { Err(TaskError::NotFound(id)) }
+}
+
+/// A person who is no member is answered the same whether they exist elsewhere or not at all.
+async fn check_assignee(tx: &mut dyn WorkTx, assignee: Option<UserId>) -> Result<(), TaskError> {
+    match assignee {
+        Some(user) if !tx.members().is_member(user).await? => Err(TaskError::AssigneeUnknown(user)),
+        _ => Ok(()),
+    }
+}
+
+fn changed(clock: &dyn Clock, task: Task, change: TaskChange) -> Task {
+    let status = change.status.unwrap_or(task.status);
+    let completed_at = match status {
+        TaskStatus::Done => task.completed_at.or_else(|| Some(clock.now())),
+        _ => None,
+    };
+    Task {
+        project: change.project.unwrap_or(task.project),
+        title: change.title.unwrap_or(task.title),
+        description: change.description.unwrap_or(task.description),
+        status,
+        priority: change.priority.unwrap_or(task.priority),
+        assignee: change.assignee.unwrap_or(task.assignee),
+        due: change.due.unwrap_or(task.due),
+        completed_at,
+        ..task
+    }
+}

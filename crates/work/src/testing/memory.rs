@@ -1,0 +1,272 @@
+//! The work module's tables as maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tenantry_tenancy::uuid::Uuid;
+use tenantry_tenancy::{Clock, MemberRepo, Order, Page, PageQuery, StoreError, UserId};
+
+use crate::WorkTx;
+use crate::projects::{NewProject, Project, ProjectChange, ProjectId, ProjectQuery, ProjectRepo, ProjectStatistics};
+use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo};
+
+/// The work of one tenant, in memory. It answers as Postgres does, except that a failure undoes nothing: whoever needs
+/// that keeps a clone.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use tenantry_tenancy::{SystemClock, UserId};
+/// use tenantry_work::WorkTx;
+/// use tenantry_work::tasks::{self, NewTask, TaskStatus};
+/// use tenantry_work::testing::{MemoryWork, new_project, new_task};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tasks::TaskError> {
+/// let ada = UserId::generate();
+/// let mut tx = MemoryWork::new(Arc::new(SystemClock)).with_member(ada);
+/// let project = tx.projects().insert(&new_project()).await?;
+/// let new = NewTask { assignee: Some(ada), ..new_task(project.id) };
+///
+/// let task = tasks::create(&mut tx, &SystemClock, &new).await?;
+/// let task = tasks::complete(&mut tx, &SystemClock, task.id).await?;
+///
+/// assert_eq!(task.status, TaskStatus::Done);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MemoryWork {
+    clock: Arc<dyn Clock>,
+    projects: BTreeMap<ProjectId, Project>,
+    tasks: BTreeMap<TaskId, Task>,
+    members: BTreeSet<UserId>,
+}
+
+impl MemoryWork {
+    /// No work and no members. The clock says when rows are made and changed.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, projects: BTreeMap::new(), tasks: BTreeMap::new(), members: BTreeSet::new() }
+    }
+
+    /// The same with one more member.
+    #[must_use]
+    pub fn with_member(mut self, user: UserId) -> Self {
+        self.add_member(user);
+        self
+    }
+
+    /// Makes a person a member.
+    pub fn add_member(&mut self, user: UserId) {
+        self.members.insert(user);
+    }
+
+    /// Makes a person a member no longer. Tasks keep them as their assignee.
+    pub fn remove_member(&mut self, user: UserId) {
+        self.members.remove(&user);
+    }
+
+    fn check_project(&self, id: ProjectId) -> Result<(), TaskError> {
+        if self.projects.contains_key(&id) { Ok(()) } else { Err(TaskError::ProjectUnknown(id)) }
+    }
+}
+
+impl WorkTx for MemoryWork {
+    fn projects(&mut self) -> &mut dyn ProjectRepo {
+        self
+    }
+
+    fn tasks(&mut self) -> &mut dyn TaskRepo {
+        self
+    }
+
+    fn members(&mut self) -> &mut dyn MemberRepo {
+        self
+    }
+}
+
+#[async_trait]
+impl ProjectRepo for MemoryWork {
+    async fn find(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        Ok(self.projects.get(&id).cloned())
+    }
+
+    async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError> {
+        let matching = self.projects.values().filter(|project| admits(query.status, project.status));
+        Ok(page(matching, &query.page, |project| project.id.as_uuid()))
+    }
+
+    async fn insert(&mut self, new: &NewProject) -> Result<Project, StoreError> {
+        check_free(&self.projects, new.id)?;
+        let now = self.clock.now();
+        let NewProject { id, name, description, status } = new.clone();
+        let project = Project { id, name, description, status, version: 1, created_at: now, updated_at: now };
+        self.projects.insert(id, project.clone());
+        Ok(project)
+    }
+
+    async fn update(&mut self, id: ProjectId, change: &ProjectChange) -> Result<Option<Project>, StoreError> {
+        let Some(project) = self.projects.get_mut(&id) else { return Ok(None) };
+        let ProjectChange { name, description, status } = change.clone();
+        *project = Project {
+            id,
+            name: name.unwrap_or_else(|| project.name.clone()),
+            description: description.unwrap_or_else(|| project.description.clone()),
+            status: status.unwrap_or(project.status),
+            version: project.version + 1,
+            created_at: project.created_at,
+            updated_at: self.clock.now(),
+        };
+        Ok(Some(project.clone()))
+    }
+
+    async fn delete(&mut self, id: ProjectId) -> Result<bool, StoreError> {
+        self.tasks.retain(|_, task| task.project != id);
+        Ok(self.projects.remove(&id).is_some())
+    }
+
+    async fn statistics(&mut self) -> Result<ProjectStatistics, StoreError> {
+        Ok(ProjectStatistics {
+            projects: count(self.projects.values().map(|project| project.status)),
+            tasks: count(self.tasks.values().map(|task| task.status)),
+        })
+    }
+}
+
+#[async_trait]
+impl TaskRepo for MemoryWork {
+    async fn find(&mut self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(self.tasks.get(&id).cloned())
+    }
+
+    async fn find_for_update(&mut self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(self.tasks.get(&id).cloned())
+    }
+
+    async fn list(&mut self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+        let matching = self.tasks.values().filter(|task| {
+            admits(query.project, task.project)
+                && admits(query.status, task.status)
+                && admits(query.priority, task.priority)
+                && query.assignee.is_none_or(|user| task.assignee == Some(user))
+        });
+        Ok(page(matching, &query.page, |task| task.id.as_uuid()))
+    }
+
+    async fn insert(&mut self, new: &NewTask, completed_at: Option<DateTime<Utc>>) -> Result<Task, TaskError> {
+        check_free(&self.tasks, new.id)?;
+        self.check_project(new.project)?;
+        let now = self.clock.now();
+        let NewTask { id, project, title, description, status, priority, assignee, due } = new.clone();
+        let task = Task {
+            id,
+            project,
+            title,
+            description,
+            status,
+            priority,
+            assignee,
+            due,
+            completed_at,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        self.tasks.insert(id, task.clone());
+        Ok(task)
+    }
+
+    async fn update(&mut self, task: &Task) -> Result<Task, TaskError> {
+        let stored = self.tasks.get(&task.id).ok_or(TaskError::NotFound(task.id))?;
+        let task = Task {
+            version: stored.version + 1,
+            created_at: stored.created_at,
+            updated_at: self.clock.now(),
+            ..task.clone()
+        };
+        self.check_project(task.project)?;
+        self.tasks.insert(task.id, task.clone());
+        Ok(task)
+    }
+
+    async fn delete(&mut self, id: TaskId) -> Result<bool, StoreError> {
+        Ok(self.tasks.remove(&id).is_some())
+    }
+}
+
+#[async_trait]
+impl MemberRepo for MemoryWork {
+    async fn is_member(&mut self, user: UserId) -> Result<bool, StoreError> {
+        Ok(self.members.contains(&user))
+    }
+}
+
+/// A primary key: only a defect gives an id twice.
+fn check_free<K: Ord, V>(rows: &BTreeMap<K, V>, id: K) -> Result<(), StoreError> {
+    if rows.contains_key(&id) { Err(StoreError::internal("the id is taken")) } else { Ok(()) }
+}
+
+/// A filter that is not given admits everything.
+fn admits<T: PartialEq>(filter: Option<T>, value: T) -> bool {
+    filter.is_none_or(|wanted| wanted == value)
+}
+
+/// Cuts one page out of rows that come by ascending id.
+fn page<'a, T: Clone + 'a>(
+    rows: impl DoubleEndedIterator<Item = &'a T>,
+    query: &PageQuery,
+    id: impl Fn(&T) -> Uuid,
+) -> Page<T> {
+    let follows = |row: &T, after: Uuid| match query.order {
+        Order::Newest => id(row) < after,
+        Order::Oldest => id(row) > after,
+    };
+    let rest = rows.filter(|row| query.after.is_none_or(|after| follows(row, after)));
+    let wanted = query.limit.get() + 1;
+    let items = match query.order {
+        Order::Newest => rest.rev().take(wanted).cloned().collect(),
+        Order::Oldest => rest.take(wanted).cloned().collect(),
+    };
+    Page::cut(items, query.limit, id)
+}
+
+/// Counts the kinds that occur, in their order.
+fn count<K: Ord>(kinds: impl Iterator<Item = K>) -> Vec<(K, i64)> {
+    let mut counts = BTreeMap::new();
+    for kind in kinds {
+        *counts.entry(kind).or_default() += 1;
+    }
+    counts.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tenantry_tenancy::clock::FixedClock;
+
+    use super::*;
+    use crate::testing::contract;
+
+    #[tokio::test]
+    async fn the_contract_is_kept_in_a_fresh_tenant() {
+        for (name, check) in contract::ALL {
+            println!("{name}");
+            let member = UserId::generate();
+            let mut tx = MemoryWork::new(Arc::new(FixedClock(DateTime::UNIX_EPOCH))).with_member(member);
+
+            check(&mut tx, member).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_contract_is_kept_in_a_tenant_with_other_work() {
+        let member = UserId::generate();
+        let mut tx = MemoryWork::new(Arc::new(FixedClock(DateTime::UNIX_EPOCH))).with_member(member);
+
+        for (name, check) in contract::ALL {
+            println!("{name}");
+            check(&mut tx, member).await;
+        }
+    }
+}

@@ -1,0 +1,10 @@
+set local role tenantry_sec;
+drop function sec.is_member(uuid);
+set local role tenantry_owner;
+drop table registry.changes;
+drop table registry.operators;
+drop table registry.memberships;
+drop table registry.users;
+drop table registry.provisioning_steps;
+drop table registry.tenants;
+drop function registry.note_tenant();
