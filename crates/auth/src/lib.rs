@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Proves who is calling: a password, a token, later a key or a cookie goes in, a [`Principal`] comes out.
+//!
+//! Depends on `tenantry-tenancy` only and knows neither HTTP nor a database: what it must look up it asks of two ports,
+//! [`CredentialStore`] and the vocabulary's `Directory`. Start reading at [`authenticator`], the front door; then
+//! [`principal`] (what every credential becomes), [`watch`] (why a suspension is felt within a second although nothing is
+//! looked up per request) and [`credentials`] (what a store must promise).
+
+pub mod authenticator;
+pub mod credentials;
+pub mod keys;
+mod logins;
+mod opaque;
+pub mod operators;
+pub mod passwords;
+pub mod principal;
+pub mod refresh;
+pub mod rejections;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod tokens;
+pub mod watch;
+
+pub use authenticator::{Authenticator, Parts};
+pub use credentials::{
+    CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
+};
+pub use keys::{KeyError, SigningKeys};
+pub use logins::Tokens;
+pub use operators::OperatorToken;
+pub use passwords::{Busy, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
+pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};
+pub use refresh::RefreshToken;
+pub use rejections::{AuthError, LoginError, Rejection};
+pub use tokens::{Holder, IssueError, TokenSettings};
+pub use watch::Watch;

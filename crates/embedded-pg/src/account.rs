@@ -94,10 +94,7 @@ impl Account {
 
     fn owner_of(data: &Path) -> Option<Self> {
         let found = fs::symlink_metadata(data).ok().filter(|found| found.is_dir() && found.uid() != 0)?;
-        Some(Self {
-            name: format!("uid {}", found.uid()),
-            lent: Some(Ids { uid: found.uid(), gid: found.gid() }),
-        })
+        Some(Self { name: format!("uid {}", found.uid()), lent: Some(Ids { uid: found.uid(), gid: found.gid() }) })
     }
 
     /// Asks the system rather than /etc/passwd, which is not the whole truth (macOS, LDAP).

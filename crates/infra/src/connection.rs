@@ -8,10 +8,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use deadpool::managed::{self, Manager, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
-use diesel_async::AsyncPgConnection;
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::QueryMetadata;
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::query_dsl::CompatibleType;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tenantry_tenancy::StoreError;
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
+
+use crate::error::PgError;
 
 /// Why a pool could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +60,37 @@ impl Pool {
         })
     }
 
+    /// Runs one statement in a transaction of its own and reads its rows.
+    ///
+    /// For what belongs to no tenant: the roles whose pools are used like this reach no tenant table.
+    pub(crate) async fn load<'q, Q, U, ST>(&self, query: Q) -> Result<Vec<U>, StoreError>
+    where
+        Q: AsQuery + Send + 'q,
+        Q::Query: QueryFragment<Pg> + QueryId + Send + 'q,
+        Q::SqlType: CompatibleType<U, Pg, SqlType = ST>,
+        U: FromSqlRow<ST, Pg> + Send + 'static,
+        Pg: QueryMetadata<Q::SqlType>,
+        ST: 'static,
+    {
+        let mut connection = self.get().await?;
+        connection.clean = false;
+        let rows = query.load(&mut connection.conn).await.map_err(PgError::from);
+        connection.clean = true;
+        Ok(rows?)
+    }
+
+    /// Runs one statement in a transaction of its own and counts the rows it touched.
+    pub(crate) async fn execute<'q, Q>(&self, query: Q) -> Result<usize, StoreError>
+    where
+        Q: QueryFragment<Pg> + QueryId + Send + 'q,
+    {
+        let mut connection = self.get().await?;
+        connection.clean = false;
+        let count = query.execute(&mut connection.conn).await.map_err(PgError::from);
+        connection.clean = true;
+        Ok(count?)
+    }
+
     /// Closes idle connections and turns everybody away from now on.
     pub fn close(&self) {
         self.0.close();
@@ -83,6 +121,14 @@ impl Connection {
     /// Closes the socket at once. The driver alone would wait for the end of a running query.
     pub(crate) fn abort(&self) {
         self.driver.abort();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.clean {
+            self.abort();
+        }
     }
 }
 

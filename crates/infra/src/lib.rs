@@ -4,15 +4,22 @@
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
 
 mod connection;
+mod directory;
 mod error;
+pub mod gate;
 mod members;
+pub mod migrations;
 mod projects;
+mod registry;
 mod rows;
 mod schema;
 mod scope;
+mod sql;
 mod tasks;
 mod tenant_tx;
 
 pub use connection::{InvalidUrl, Pool, PoolSettings};
+pub use directory::PgDirectory;
+pub use registry::PgRegistry;
 pub use schema::TENANT_TABLES;
 pub use tenant_tx::PgTenantStore;

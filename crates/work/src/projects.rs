@@ -149,3 +149,108 @@ pub async fn change(tx: &mut dyn WorkTx, id: ProjectId, change: &ProjectChange) 
 pub async fn delete(tx: &mut dyn WorkTx, id: ProjectId) -> Result<(), ProjectError> {
     if tx.projects().delete(id).await? { Ok(()) } else { Err(ProjectError::NotFound(id)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tenantry_tenancy::clock::FixedClock;
+    use tenantry_tenancy::text::InvalidText;
+
+    use super::*;
+    use crate::testing::{MemoryWork, MockWork, new_project, new_task};
+
+    #[tokio::test]
+    async fn a_change_is_told_and_kept() {
+        let mut tx = work();
+        let project = tx.projects().insert(&new_project()).await.unwrap();
+        let paused = ProjectChange { status: Some(ProjectStatus::Paused), ..ProjectChange::default() };
+
+        let changed = change(&mut tx, project.id, &paused).await.unwrap();
+
+        assert_eq!(changed, Project { status: ProjectStatus::Paused, version: 2, ..project });
+        assert_eq!(show(&mut tx, changed.id).await.unwrap(), changed);
+    }
+
+    #[tokio::test]
+    async fn changing_nothing_keeps_the_version() {
+        let mut tx = work();
+        let project = tx.projects().insert(&new_project()).await.unwrap();
+
+        let changed = change(&mut tx, project.id, &ProjectChange::default()).await.unwrap();
+
+        assert_eq!(changed, project);
+        assert_eq!(show(&mut tx, project.id).await.unwrap().version, 1);
+    }
+
+    #[tokio::test]
+    async fn a_missing_project_is_not_found() {
+        let mut tx = work();
+        let id = ProjectId::generate();
+        let paused = ProjectChange { status: Some(ProjectStatus::Paused), ..ProjectChange::default() };
+
+        let refused = [
+            show(&mut tx, id).await.map(drop),
+            change(&mut tx, id, &ProjectChange::default()).await.map(drop),
+            change(&mut tx, id, &paused).await.map(drop),
+            delete(&mut tx, id).await,
+        ];
+
+        for result in refused {
+            assert!(matches!(result, Err(ProjectError::NotFound(missing)) if missing == id), "{result:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deleted_project_is_gone_with_its_tasks() {
+        let mut tx = work();
+        let project = tx.projects().insert(&new_project()).await.unwrap();
+        let task = tx.tasks().insert(&new_task(project.id), None).await.unwrap();
+
+        delete(&mut tx, project.id).await.unwrap();
+
+        assert!(matches!(show(&mut tx, project.id).await, Err(ProjectError::NotFound(_))));
+        assert_eq!(tx.tasks().find(task.id).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_tenant_without_work_has_empty_statistics() {
+        let statistics = work().projects().statistics().await.unwrap();
+
+        assert_eq!(statistics, ProjectStatistics::default());
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_the_store_is_no_missing_project() {
+        let mut tx = MockWork::default();
+        tx.projects.expect_find().once().returning(|_| Err(StoreError::unavailable("no route")));
+
+        let refused = show(&mut tx, ProjectId::generate()).await;
+
+        assert!(matches!(refused, Err(ProjectError::Store(StoreError::Unavailable(_)))), "{refused:?}");
+    }
+
+    #[test]
+    fn a_name_is_one_line_and_a_description_may_be_empty() {
+        assert_eq!(ProjectName::parse(" Moon ").map(ProjectName::into_string), Ok("Moon".to_owned()));
+        assert_eq!(ProjectName::parse(" "), Err(InvalidText::Empty));
+        assert_eq!(ProjectName::parse("a\nb"), Err(InvalidText::Control));
+        assert_eq!(ProjectName::parse("a".repeat(256)), Err(InvalidText::TooLong(255)));
+        assert_eq!(ProjectDescription::parse("").map(ProjectDescription::into_string), Ok(String::new()));
+    }
+
+    #[test]
+    fn a_status_is_read_from_its_own_word_only() {
+        for (status, word) in ProjectStatus::ALL.iter().zip(["active", "paused", "completed", "archived"]) {
+            assert_eq!(word.parse(), Ok(*status));
+            assert_eq!(status.to_string(), word);
+        }
+        for word in ["", "Active", " active", "done"] {
+            assert!(word.parse::<ProjectStatus>().is_err(), "{word:?}");
+        }
+    }
+
+    fn work() -> MemoryWork {
+        MemoryWork::new(Arc::new(FixedClock(DateTime::UNIX_EPOCH)))
+    }
+}

@@ -243,10 +243,22 @@ fn count<K: Ord>(kinds: impl Iterator<Item = K>) -> Vec<(K, i64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use tenantry_tenancy::clock::FixedClock;
 
     use super::*;
-    use crate::testing::contract;
+    use crate::projects::ProjectStatus;
+    use crate::testing::{contract, new_project, new_task};
+
+    /// A second passes with every look.
+    struct Ticking(AtomicI64);
+
+    impl Clock for Ticking {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::from_timestamp(self.0.fetch_add(1, Ordering::Relaxed), 0).unwrap()
+        }
+    }
 
     #[tokio::test]
     async fn the_contract_is_kept_in_a_fresh_tenant() {
@@ -268,5 +280,18 @@ mod tests {
             println!("{name}");
             check(&mut tx, member).await;
         }
+    }
+    #[tokio::test]
+    async fn the_clock_says_when_rows_are_made_and_changed() {
+        let mut tx = MemoryWork::new(Arc::new(Ticking(AtomicI64::new(1))));
+        let paused = ProjectChange { status: Some(ProjectStatus::Paused), ..ProjectChange::default() };
+
+        let project = tx.projects().insert(&new_project()).await.unwrap();
+        let project = tx.projects().update(project.id, &paused).await.unwrap().unwrap();
+        let task = tx.tasks().insert(&new_task(project.id), None).await.unwrap();
+        let task = tx.tasks().update(&task).await.unwrap();
+
+        let times = [project.created_at, project.updated_at, task.created_at, task.updated_at];
+        assert_eq!(times.map(|time| time.timestamp()), [1, 2, 3, 4]);
     }
 }

@@ -36,7 +36,7 @@ mockall::mock! {
 /// assert!(matches!(refused, Err(ProjectError::NotFound(missing)) if missing == id));
 /// # }
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MockWork {
     /// The tenant's projects.
     pub projects: MockProjectRepo,

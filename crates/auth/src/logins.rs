@@ -1,0 +1,132 @@
+//! Logging in with a password, and staying logged in by refreshing.
+
+use std::time::Duration;
+
+use tenantry_tenancy::{Email, SessionId, StoreError, TenantId, UserId};
+
+use crate::refresh::GRACE;
+use crate::{
+    AuthError, Authenticator, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce, RefreshToken,
+    Rejection, Rotation, RotationOutcome,
+};
+
+/// What is looked up for a text that is no address, so that it takes as long. Nobody has it (RFC 2606, section 2).
+const NOBODY: &str = "nobody@tenantry.invalid";
+
+/// What a client gets for logging in or refreshing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Proves who is calling until it expires.
+    pub access: String,
+    /// Good for the next tokens, once.
+    pub refresh: String,
+    /// How long the access token lives.
+    pub expires_in: Duration,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
+impl Authenticator {
+    /// Logs a person in at the tenant named by slug or id, or at the only active one the person belongs to.
+    ///
+    /// Whatever is wrong, it takes one look into the store and the time of one verification to say so, and the answer is
+    /// the same; that a tenant must be named is only told to whom the password was proven.
+    pub async fn login(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
+        let login = self.look_up(email).await?;
+        let stored = login.as_ref().and_then(|login| login.password_hash.as_ref());
+        let proven = self.passwords.verify(stored, password).await?;
+        let login = login.filter(|_| proven).ok_or(Rejection::Password)?;
+        let membership = choose(&login.memberships, tenant)?;
+        self.renew_hash(&login, password).await;
+        self.begin(login.user, membership.tenant).await
+    }
+
+    /// Exchanges a refresh token for new tokens. Within [`GRACE`] the same token yields the same successor again; later it
+    /// is a sign of theft, and the whole session is revoked.
+    pub async fn refresh(&self, refresh: &str) -> Result<Tokens, AuthError> {
+        let old = RefreshToken::parse(refresh).ok_or(Rejection::Malformed)?;
+        let (now, nonce) = (self.clock.now(), Nonce::random());
+        let rotation = Rotation {
+            old: old.digest(),
+            new: old.successor(&nonce).digest(),
+            nonce,
+            now,
+            grace: GRACE,
+            expires_at: now + self.tokens.settings().refresh_lifetime,
+        };
+        let (live, nonce) = match self.store.rotate(&rotation).await? {
+            RotationOutcome::Rotated(live) => (live, nonce),
+            RotationOutcome::Replayed { nonce, live } => (live, nonce),
+            RotationOutcome::Reused { session } => return Err(Rejection::RefreshReused(session).into()),
+            RotationOutcome::Unknown => return Err(Rejection::RefreshUnknown.into()),
+        };
+        let LiveSession { session, user, tenant, role, expires_at: _ } = live;
+        Ok(self.hand_out(&Holder { user, tenant, session, role }, &old.successor(&nonce))?)
+    }
+
+    async fn look_up(&self, email: &str) -> Result<Option<Login>, LoginError> {
+        match Email::parse(email) {
+            Ok(email) => Ok(self.store.login(&email).await?),
+            Err(_) => {
+                let nobody = Email::parse(NOBODY).expect("NOBODY is an address");
+                self.store.login(&nobody).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Hashes the password anew if the parameters have changed since. A login does not fail for it: there will be others.
+    async fn renew_hash(&self, login: &Login, proven: &str) {
+        let Some(old) = login.password_hash.as_ref().filter(|hash| self.passwords.needs_rehash(hash)) else { return };
+        let Ok(new) = self.passwords.rehash(proven).await else { return };
+        if let Err(error) = self.store.set_password_hash(login.user, Some(old), &new).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, user.id = %login.user, "a password hash could not be renewed");
+        }
+    }
+
+    async fn begin(&self, user: UserId, tenant: TenantId) -> Result<Tokens, LoginError> {
+        let (settings, now) = (self.tokens.settings(), self.clock.now());
+        let (session, refresh) = (SessionId::generate(), RefreshToken::generate());
+        let new = NewSession {
+            session,
+            user,
+            tenant,
+            digest: refresh.digest(),
+            now,
+            expires_at: now + settings.refresh_lifetime.min(settings.session_lifetime),
+            ends_at: now + settings.session_lifetime,
+        };
+        // Between the look-up and now the person may have left, or the tenant may have been suspended.
+        let role = self.store.begin_session(&new).await?.ok_or(Rejection::Membership)?;
+        Ok(self.hand_out(&Holder { user, tenant, session, role }, &refresh)?)
+    }
+
+    fn hand_out(&self, holder: &Holder, refresh: &RefreshToken) -> Result<Tokens, StoreError> {
+        let expires_in = self.tokens.settings().access_lifetime;
+        let access = self.issue_for(holder, expires_in).map_err(StoreError::internal)?;
+        Ok(Tokens { access, refresh: refresh.reveal(), expires_in })
+    }
+}
+
+fn choose<'a>(memberships: &'a [Membership], named: Option<&str>) -> Result<&'a Membership, LoginError> {
+    let mut active = memberships.iter().filter(|it| it.tenant_active);
+    if let Some(named) = named {
+        // A slug can look like an id; the id goes first, so that nobody can name a tenant after another.
+        let id = named.parse().ok();
+        let by_id = active.clone().find(|it| Some(it.tenant) == id);
+        return Ok(by_id.or_else(|| active.find(|it| it.slug.as_str() == named)).ok_or(Rejection::Membership)?);
+    }
+    match (active.next(), active.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Rejection::Membership.into()),
+        (Some(_), Some(_)) => Err(LoginError::TenantRequired),
+    }
+}
+
+#[cfg(test)]
+mod tests;

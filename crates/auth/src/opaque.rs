@@ -1,0 +1,60 @@
+//! Opaque secrets as text: a prefix that people and scanners recognise, then 32 random bytes.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// What is behind the prefix.
+pub(crate) type Secret = [u8; 32];
+
+/// Fresh randomness from the operating system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives randomness once it has booted");
+    bytes
+}
+
+/// Spells a secret.
+pub(crate) fn encode(prefix: &str, secret: &Secret) -> String {
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret))
+}
+
+/// Reads what [`encode`] wrote, and nothing else: one secret has one spelling.
+pub(crate) fn decode(prefix: &str, text: &str) -> Option<Secret> {
+    let mut secret = Secret::default();
+    let encoded = text.strip_prefix(prefix).filter(|it| it.len() == 43)?;
+    let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut secret).ok()?;
+    (length == secret.len()).then_some(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_secret_has_one_spelling() {
+        let text = encode("x_", &[7; 32]);
+
+        assert_eq!(decode("x_", &text), Some([7; 32]));
+        for bad in [
+            "",
+            "x_",
+            "x_BwcH",
+            text.strip_prefix("x_").unwrap(),
+            &text.replace("x_", "X_"),
+            &format!("{text}="),
+            &format!("{text} "),
+            &format!("{text}A"),
+            // The last character has two bits to spare: only one of four spellings may be read.
+            &format!("{}9", text.strip_suffix('c').unwrap()),
+            &text.replace('w', "+"),
+            &text.replace('w', "é"),
+        ] {
+            assert_eq!(decode("x_", bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_secrets_are_never_the_same() {
+        assert_ne!(random::<32>(), random::<32>());
+    }
+}

@@ -1,0 +1,79 @@
+//! Operators' tokens: opaque, with a checksum, so that a mistyped or guessed one costs no query.
+
+use sha2::{Digest, Sha256};
+
+use crate::credentials::TokenDigest;
+use crate::opaque;
+
+const PREFIX: &str = "tno_";
+const CHECKSUM: usize = 6;
+
+/// The token of somebody who runs the service. Shown once, when it is made; the store gets the digest.
+///
+/// Spelled `tno_`, 43 characters base64url (256 random bits), 6 hexadecimal digits: the start of the SHA-256 of all before
+/// them. The checksum is no secret, it only tells a token from a typing error.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OperatorToken(String);
+
+impl OperatorToken {
+    /// A new one.
+    pub fn generate() -> Self {
+        let body = opaque::encode(PREFIX, &opaque::random());
+        let checksum = checksum(&body);
+        Self(body + &checksum)
+    }
+
+    /// Reads one; `None` if it cannot be one of ours.
+    pub fn parse(raw: &str) -> Option<Self> {
+        let (body, sum) = raw.split_at_checked(raw.len().checked_sub(CHECKSUM)?)?;
+        opaque::decode(PREFIX, body)?;
+        (sum == checksum(body)).then(|| Self(raw.to_owned()))
+    }
+
+    /// The token as text, for its holder only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored of it.
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::of(&self.0)
+    }
+}
+
+impl std::fmt::Debug for OperatorToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OperatorToken(..)")
+    }
+}
+
+fn checksum(body: &str) -> String {
+    Sha256::digest(body).iter().take(CHECKSUM / 2).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_back_and_a_damaged_one_is_not() {
+        let token = OperatorToken::generate();
+        let text = token.reveal().to_owned();
+
+        assert_eq!(text.len(), 53);
+        assert!(OperatorToken::parse(&text) == Some(token));
+        for at in 0..text.len() {
+            let mut damaged = text.clone().into_bytes();
+            damaged[at] = if damaged[at] == b'0' { b'1' } else { b'0' };
+            assert!(OperatorToken::parse(std::str::from_utf8(&damaged).unwrap()).is_none(), "at {at}");
+        }
+        for bad in ["", "tno_", "é", "tno_ééé", &text[..52], &format!("{text}0"), &text.to_uppercase()] {
+            assert!(OperatorToken::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_not_shown() {
+        assert_eq!(format!("{:?}", OperatorToken::generate()), "OperatorToken(..)");
+    }
+}

@@ -1,0 +1,251 @@
+//! Access tokens: signed JWTs (RFC 9068) that are verified without asking anybody.
+//!
+//! Verification follows RFC 8725: the key is chosen by `kid`, the algorithm by the key, and a header that says anything
+//! beside `alg`, `kid` and `typ` is refused, which takes care of `crit`, `jku`, `jwk`, `x5u`, `x5c` and whatever comes next.
+//! Time is our `Clock`'s, not the library's.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{Header, crypto};
+use serde::{Deserialize, Serialize};
+use tenantry_tenancy::{PermissionSet, Role, SessionId, TenantId, UserId};
+use uuid::Uuid;
+
+use crate::{Rejection, SigningKeys};
+
+/// The longest token that is looked at. Ours have about 900 bytes.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// How far ahead the clock of the instance that signed may be. There is none for `exp`: a token that expired is expired.
+const LEEWAY: TimeDelta = TimeDelta::seconds(30);
+
+/// `client_id` (RFC 9068, section 2.2) of tokens issued to people who log in at the service itself.
+const CLIENT: &str = "tenantry";
+
+/// `token_type` of an access token.
+const TOKEN_TYPE: &str = "access";
+
+/// `typ` of an access token (RFC 9068, section 2.1), and the long form of the same.
+const TYP: [&str; 2] = ["at+jwt", "application/at+jwt"];
+
+/// Who issues tokens, for whom, and how long they live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// `iss` of every token.
+    pub issuer: String,
+    /// `aud` of every token.
+    pub audience: String,
+    /// How long an access token lives.
+    pub access_lifetime: Duration,
+    /// The longest that any access token may live, also one minted by hand for development: a longer one is refused,
+    /// because its revocation would be forgotten before it expires. Never less than `access_lifetime`.
+    pub max_access_lifetime: Duration,
+    /// How long a refresh token lives unless used.
+    pub refresh_lifetime: Duration,
+    /// How long a session lasts however often it is refreshed.
+    pub session_lifetime: Duration,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        let (minute, day) = (Duration::from_secs(60), Duration::from_secs(24 * 60 * 60));
+        Self {
+            issuer: "multitenant-api".to_owned(),
+            audience: "multitenant-api".to_owned(),
+            access_lifetime: 15 * minute,
+            max_access_lifetime: 15 * minute,
+            refresh_lifetime: 7 * day,
+            session_lifetime: 30 * day,
+        }
+    }
+}
+
+impl TokenSettings {
+    /// How long a revoked session must be remembered: until the last access token of it has expired, even if the clock of
+    /// the instance that signed it was ahead.
+    pub fn revocation_memory(&self) -> Duration {
+        self.longest_access() + Duration::from_secs(60)
+    }
+
+    fn longest_access(&self) -> Duration {
+        self.max_access_lifetime.max(self.access_lifetime)
+    }
+}
+
+/// Whom an access token speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The person.
+    pub user: UserId,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The session that can be revoked to void the token.
+    pub session: SessionId,
+    /// What the person is in the tenant. The token carries all that this allows as its scopes.
+    pub role: Role,
+}
+
+/// Why a token could not be issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// It would live longer than any may.
+    #[error("an access token may not live longer than {} seconds", .0.as_secs())]
+    Lifetime(Duration),
+    /// The key failed.
+    #[error("the access token could not be signed")]
+    Signing(#[from] jsonwebtoken::errors::Error),
+}
+
+/// What a genuine access token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) user: UserId,
+    pub(crate) tenant: TenantId,
+    pub(crate) session: SessionId,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) permissions: PermissionSet,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// Signs and verifies access tokens.
+#[derive(Debug)]
+pub(crate) struct AccessTokens {
+    keys: SigningKeys,
+    settings: TokenSettings,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: UserId,
+    client_id: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    token_type: String,
+    user_id: UserId,
+    tenant: TenantId,
+    sid: SessionId,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownHeader {
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+}
+
+impl AccessTokens {
+    pub(crate) const fn new(keys: SigningKeys, settings: TokenSettings) -> Self {
+        Self { keys, settings }
+    }
+
+    pub(crate) const fn settings(&self) -> &TokenSettings {
+        &self.settings
+    }
+
+    pub(crate) const fn keys(&self) -> &SigningKeys {
+        &self.keys
+    }
+
+    /// A token for `holder` that expires `lifetime` from `now`.
+    pub(crate) fn issue(&self, holder: &Holder, now: DateTime<Utc>, lifetime: Duration) -> Result<String, IssueError> {
+        let longest = self.settings.longest_access();
+        if lifetime > longest {
+            return Err(IssueError::Lifetime(longest));
+        }
+        let claims = Claims {
+            iss: self.settings.issuer.clone(),
+            aud: self.settings.audience.clone(),
+            sub: holder.user,
+            client_id: CLIENT.to_owned(),
+            iat: now.timestamp(),
+            exp: now.timestamp().saturating_add_unsigned(lifetime.as_secs()),
+            jti: Uuid::new_v4().to_string(),
+            token_type: TOKEN_TYPE.to_owned(),
+            user_id: holder.user,
+            tenant: holder.tenant,
+            sid: holder.session,
+            roles: vec![holder.role.to_string()],
+            scopes: holder.role.permissions().to_scopes(),
+        };
+        let key = self.keys.first();
+        let header =
+            Header { typ: Some(TYP[0].to_owned()), kid: Some(key.id.clone()), ..Header::new(key.algorithm) };
+        Ok(jsonwebtoken::encode(&header, &claims, &key.private)?)
+    }
+
+    /// What the token says, if it is genuine and `now` is in its time.
+    pub(crate) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Access, Rejection> {
+        if token.len() > MAX_BYTES {
+            return Err(Rejection::TooLong);
+        }
+        // Nothing of the claims is read before the signature has been verified.
+        let claims = self.signed_claims(token)?;
+        self.check(&claims, now)?;
+        claims.access()
+    }
+
+    fn signed_claims(&self, token: &str) -> Result<Claims, Rejection> {
+        let (message, signature) = token.rsplit_once('.').ok_or(Rejection::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(Rejection::Malformed)?;
+        let header: KnownHeader = serde_json::from_slice(&decode(header)?).map_err(|_| Rejection::Header)?;
+        let key = header.kid.and_then(|kid| self.keys.find(&kid)).ok_or(Rejection::UnknownKey)?;
+        if header.alg != key.algorithm_name() {
+            return Err(Rejection::Algorithm);
+        }
+        if !header.typ.is_some_and(|typ| TYP.iter().any(|it| it.eq_ignore_ascii_case(&typ))) {
+            return Err(Rejection::Type);
+        }
+        match crypto::verify(signature, message.as_bytes(), &key.public, key.algorithm) {
+            Ok(true) => serde_json::from_slice(&decode(claims)?).map_err(|_| Rejection::Malformed),
+            Ok(false) | Err(_) => Err(Rejection::Signature),
+        }
+    }
+
+    fn check(&self, claims: &Claims, now: DateTime<Utc>) -> Result<(), Rejection> {
+        let longest = i64::try_from(self.settings.longest_access().as_secs()).unwrap_or(i64::MAX);
+        let rules = [
+            (claims.token_type == TOKEN_TYPE, Rejection::Type),
+            (claims.iss == self.settings.issuer, Rejection::Issuer),
+            (claims.aud == self.settings.audience, Rejection::Audience),
+            (claims.iat <= (now + LEEWAY).timestamp(), Rejection::FromTheFuture),
+            (now.timestamp() < claims.exp, Rejection::Expired),
+            (claims.exp.saturating_sub(claims.iat) <= longest, Rejection::Lifetime),
+            (claims.sub == claims.user_id, Rejection::Malformed),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, broken)| Err(broken))
+    }
+}
+
+impl Claims {
+    /// A role or scope that this version does not know allows nothing: while a new version is rolled out, its tokens also
+    /// reach instances of the old one.
+    fn access(self) -> Result<Access, Rejection> {
+        let roles: Vec<Role> = self.roles.iter().filter_map(|role| role.parse().ok()).collect();
+        let of_roles = roles.iter().fold(PermissionSet::NONE, |set, role| set.union(role.permissions()));
+        let of_scopes = self.scopes.iter().filter_map(|scope| scope.parse().ok()).fold(PermissionSet::NONE, PermissionSet::with);
+        Ok(Access {
+            user: self.user_id,
+            tenant: self.tenant,
+            session: self.sid,
+            roles,
+            permissions: of_roles.intersection(of_scopes),
+            expires_at: DateTime::from_timestamp(self.exp, 0).ok_or(Rejection::Malformed)?,
+        })
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Malformed)
+}
+
+#[cfg(test)]
+mod tests;

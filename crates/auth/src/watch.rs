@@ -1,0 +1,233 @@
+//! What each instance remembers so that it need not ask per request: tenants, and which sessions were revoked.
+//!
+//! A feed of changes keeps it fresh. What is remembered counts only while the last successful poll of the feed *started*
+//! less than [`MAX_AGE`] ago: so whatever was committed longer ago than that has been seen, on every instance. Otherwise
+//! the directory is asked directly, and if it cannot answer nobody gets in.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use tenantry_tenancy::{Change, Directory, Mark, SessionId, StoreError, Tenant, TenantId};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How old what is remembered may be (requirement T4).
+pub const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// How often the feed is polled unless told otherwise: often enough that a few slow answers are not felt.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Remembers tenants and revoked sessions, and knows how fresh that is.
+pub struct Watch {
+    directory: Arc<dyn Directory>,
+    tenants: Cache<TenantId, Arc<Tenant>>,
+    /// Counts the polls that made something in `tenants` obsolete. A tenant is inserted under this lock, and only if
+    /// nothing was made obsolete since its loading began: what was loaded before a change must not outlive it.
+    generation: Mutex<u64>,
+    revoked: Revoked,
+    /// Where the feed stands. Held during a poll: there is one at a time.
+    feed: tokio::sync::Mutex<Feed>,
+    origin: Instant,
+    /// When the last successful poll started, in microseconds since `origin` plus one; 0 before the first.
+    polled: AtomicU64,
+}
+
+#[derive(Default)]
+struct Feed {
+    mark: Option<Mark>,
+    failed: Option<Instant>,
+}
+
+/// Proof that what is remembered was fresh a moment ago: looking things up takes no waiting.
+#[derive(Clone, Copy)]
+pub struct Fresh<'a>(&'a Watch);
+
+impl Fresh<'_> {
+    /// The tenant, if it is remembered. If it is not, that says nothing: [`Watch::tenant`] must be asked.
+    pub fn tenant(self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.0.tenants.get(&id)
+    }
+
+    /// Whether the session was revoked.
+    pub fn is_revoked(self, session: SessionId) -> bool {
+        self.0.revoked.contains(session)
+    }
+}
+
+impl Watch {
+    /// Remembers up to `tenants` tenants, and revoked sessions for `revocation_memory`
+    /// (see [`crate::TokenSettings::revocation_memory`]). Nothing is known before the first poll.
+    pub fn new(directory: Arc<dyn Directory>, tenants: usize, revocation_memory: Duration) -> Self {
+        Self {
+            directory,
+            tenants: Cache::new(tenants),
+            generation: Mutex::new(0),
+            revoked: Revoked::new(revocation_memory),
+            feed: tokio::sync::Mutex::default(),
+            origin: Instant::now(),
+            polled: AtomicU64::new(0),
+        }
+    }
+
+    /// Polls for ever, every `interval`; the server spawns it. Says so once when the feed fails and once when it is back.
+    pub async fn run(&self, interval: Duration) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            let polled = self.poll_once().await;
+            match &polled {
+                Ok(()) if failing => tracing::info!("the feed of changes is back"),
+                Err(error) if !failing => {
+                    tracing::warn!(error = error as &dyn std::error::Error, "the feed of changes cannot be read");
+                }
+                _ => {}
+            }
+            failing = polled.is_err();
+        }
+    }
+
+    /// Takes note of what has changed since the last poll.
+    pub async fn poll_once(&self) -> Result<(), StoreError> {
+        self.poll(&mut *self.feed.lock().await).await
+    }
+
+    /// How long ago the last successful poll started; `None` before the first. For readiness.
+    pub fn freshness(&self) -> Option<Duration> {
+        let since_origin = self.polled.load(Ordering::Acquire).checked_sub(1)?;
+        Some(self.origin.elapsed().saturating_sub(Duration::from_micros(since_origin)))
+    }
+
+    /// What is remembered, if it is fresh. Never waits.
+    pub fn fresh(&self) -> Option<Fresh<'_>> {
+        self.freshness().filter(|age| *age < MAX_AGE).map(|_| Fresh(self))
+    }
+
+    /// The tenant, in whatever state: remembered if that is fresh, else asked of the directory.
+    pub async fn tenant(&self, id: TenantId) -> Result<Option<Arc<Tenant>>, StoreError> {
+        if let Some(known) = self.fresh().and_then(|fresh| fresh.tenant(id)) {
+            return Ok(Some(known));
+        }
+        let generation = *lock(&self.generation);
+        // That a tenant does not exist is not remembered: it takes a token we signed to ask, and no room.
+        let Some(tenant) = self.directory.tenant(id).await?.map(Arc::new) else { return Ok(None) };
+        let current = lock(&self.generation);
+        if *current == generation {
+            self.tenants.insert(id, Arc::clone(&tenant));
+        }
+        Ok(Some(tenant))
+    }
+
+    /// Whether the session was revoked. Polls first if what is remembered is stale; if that fails, so does this.
+    pub async fn is_revoked(&self, session: SessionId) -> Result<bool, StoreError> {
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh.is_revoked(session));
+        }
+        let asked = Instant::now();
+        let mut feed = self.feed.lock().await;
+        if self.fresh().is_none() {
+            // All who waited for the same poll share its failure; else each would wait for the next one's.
+            if feed.failed.is_some_and(|started| started > asked) {
+                return Err(StoreError::unavailable("the feed of changes is stale"));
+            }
+            self.poll(&mut feed).await?;
+        }
+        Ok(self.revoked.contains(session))
+    }
+
+    async fn poll(&self, feed: &mut Feed) -> Result<(), StoreError> {
+        let started = Instant::now();
+        // After a gap as long as revocations are remembered, the feed's past may be gone as well: begin anew.
+        if self.freshness().is_some_and(|age| age >= self.revoked.memory) {
+            feed.mark = None;
+        }
+        // An answer that takes longer than `MAX_AGE` would be stale when it comes.
+        let answer = tokio::time::timeout(MAX_AGE, self.directory.changes(feed.mark)).await;
+        match answer.unwrap_or_else(|elapsed| Err(StoreError::unavailable(elapsed))) {
+            Ok((mark, changes)) => {
+                self.apply(&changes, feed.mark.is_none());
+                feed.mark = Some(mark);
+                let since_origin = started.duration_since(self.origin).as_micros();
+                self.polled.store(u64::try_from(since_origin).unwrap_or(u64::MAX - 1) + 1, Ordering::Release);
+                Ok(())
+            }
+            Err(error) => {
+                feed.failed = Some(started);
+                Err(error)
+            }
+        }
+    }
+
+    fn apply(&self, changes: &[Change], from_scratch: bool) {
+        self.revoked.add(changes.iter().filter_map(|change| match change {
+            Change::Session(session) => Some(*session),
+            Change::Tenant(_) => None,
+        }));
+        let changed = |change: &Change| match change {
+            Change::Tenant(tenant) => Some(*tenant),
+            Change::Session(_) => None,
+        };
+        if !from_scratch && !changes.iter().any(|change| changed(change).is_some()) {
+            return;
+        }
+        let mut generation = lock(&self.generation);
+        *generation += 1;
+        if from_scratch {
+            self.tenants.clear();
+        }
+        for tenant in changes.iter().filter_map(changed) {
+            self.tenants.remove(&tenant);
+        }
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("freshness", &self.freshness()).finish_non_exhaustive()
+    }
+}
+
+/// The sessions revoked lately. Never evicted for want of room: forgetting one early would revive its tokens.
+struct Revoked {
+    memory: Duration,
+    sessions: RwLock<(HashSet<SessionId>, VecDeque<(Instant, SessionId)>)>,
+    /// How many there are; mostly none, and then there is no lock to take.
+    count: AtomicUsize,
+}
+
+impl Revoked {
+    fn new(memory: Duration) -> Self {
+        Self { memory, sessions: RwLock::default(), count: AtomicUsize::new(0) }
+    }
+
+    fn contains(&self, session: SessionId) -> bool {
+        self.count.load(Ordering::Acquire) != 0
+            && self.sessions.read().unwrap_or_else(PoisonError::into_inner).0.contains(&session)
+    }
+
+    /// Adds sessions, and forgets those whose tokens have all expired.
+    fn add(&self, sessions: impl Iterator<Item = SessionId>) {
+        let mut guard = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let (known, order) = &mut *guard;
+        let now = Instant::now();
+        while let Some((_, session)) = order.pop_front_if(|(learnt, _)| now.duration_since(*learnt) >= self.memory) {
+            known.remove(&session);
+        }
+        for session in sessions {
+            if known.insert(session) {
+                order.push_back((now, session));
+            }
+        }
+        self.count.store(known.len(), Ordering::Release);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! The questions that come before a tenant is known, asked as the role `tenantry_directory`.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Bytea, Interval, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use tenantry_auth::{
+    CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, PasswordHash, Rotation, RotationOutcome,
+    TokenDigest,
+};
+use tenantry_tenancy::{
+    Change, Directory, Email, Mark, OperatorId, Role, SessionId, Slug, StoreError, Tenant, TenantId, UserId,
+};
+use uuid::Uuid;
+
+use crate::connection::Pool;
+use crate::rows::{parsed, trusted};
+
+/// Answers through the narrow functions of `migrations/registry/0005_directory`; the role can read no table.
+pub struct PgDirectory {
+    pool: Pool,
+}
+
+impl PgDirectory {
+    /// Uses connections of the role `tenantry_directory`.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+}
+
+#[derive(QueryableByName)]
+struct TenantRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    slug: String,
+    #[diesel(sql_type = Text)]
+    plan: String,
+    #[diesel(sql_type = Text)]
+    placement: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Jsonb)]
+    settings: serde_json::Value,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<TenantRow> for Tenant {
+    type Error = StoreError;
+
+    fn try_from(row: TenantRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: TenantId::from_uuid(row.id),
+            slug: trusted(Slug::parse(&row.slug))?,
+            plan: parsed(&row.plan)?,
+            placement: parsed(&row.placement)?,
+            status: parsed(&row.status)?,
+            settings: trusted(serde_json::from_value(row.settings))?,
+            created_at: row.created_at,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+struct ChangeRow {
+    #[diesel(sql_type = BigInt)]
+    mark: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    kind: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    subject: Option<Uuid>,
+}
+
+#[async_trait]
+impl Directory for PgDirectory {
+    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+        let question = diesel::sql_query("SELECT * FROM registry.tenant($1)").bind::<SqlUuid, _>(id.as_uuid());
+        self.pool.load::<_, TenantRow, _>(question).await?.pop().map(Tenant::try_from).transpose()
+    }
+
+    async fn changes(&self, since: Option<Mark>) -> Result<(Mark, Vec<Change>), StoreError> {
+        let since = since.map(|mark| trusted(i64::try_from(mark.0))).transpose()?;
+        let question = diesel::sql_query("SELECT * FROM registry.changes_since($1)").bind::<Nullable<BigInt>, _>(since);
+        let rows: Vec<ChangeRow> = self.pool.load(question).await?;
+        let mark = rows.as_slice().first().ok_or_else(|| StoreError::internal("the feed of changes has no mark"))?.mark;
+        let changes = rows.into_iter().filter_map(|row| match (row.kind?.as_str(), row.subject?) {
+            ("tenant", id) => Some(Ok(Change::Tenant(TenantId::from_uuid(id)))),
+            ("session", id) => Some(Ok(Change::Session(SessionId::from_uuid(id)))),
+            (kind, _) => Some(Err(StoreError::internal(format!("unknown kind of change {kind}")))),
+        });
+        Ok((Mark(trusted(u64::try_from(mark))?), changes.collect::<Result<_, _>>()?))
+    }
+}
+
+#[derive(QueryableByName)]
+struct LoginRow {
+    #[diesel(sql_type = SqlUuid)]
+    user_id: Uuid,
+    #[diesel(sql_type = Nullable<Text>)]
+    password_hash: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    tenant_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    slug: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    role: Option<String>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    tenant_active: Option<bool>,
+}
+
+impl LoginRow {
+    /// The membership of this row; a person without any has one row of nulls.
+    fn membership(&self) -> Option<Result<Membership, StoreError>> {
+        let (tenant, slug, role) = (self.tenant_id?, self.slug.as_deref()?, self.role.as_deref()?);
+        let tenant_active = self.tenant_active?;
+        let membership = || {
+            Ok(Membership {
+                tenant: TenantId::from_uuid(tenant),
+                slug: trusted(Slug::parse(slug))?,
+                role: parsed(role)?,
+                tenant_active,
+            })
+        };
+        Some(membership())
+    }
+}
+
+#[derive(QueryableByName)]
+struct RotationRow {
+    #[diesel(sql_type = Text)]
+    outcome: String,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    nonce: Option<Vec<u8>>,
+    #[diesel(sql_type = SqlUuid)]
+    session_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    user_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    tenant_id: Uuid,
+    #[diesel(sql_type = Nullable<Text>)]
+    role: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl RotationRow {
+    fn live(&self) -> Result<LiveSession, StoreError> {
+        let (Some(role), Some(expires_at)) = (self.role.as_deref(), self.expires_at) else {
+            return Err(StoreError::internal("a live session has a role and an end"));
+        };
+        Ok(LiveSession {
+            session: SessionId::from_uuid(self.session_id),
+            user: UserId::from_uuid(self.user_id),
+            tenant: TenantId::from_uuid(self.tenant_id),
+            role: parsed(role)?,
+            expires_at,
+        })
+    }
+
+    fn nonce(&self) -> Result<Nonce, StoreError> {
+        let bytes = self.nonce.as_deref().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Nonce::from_bytes).ok_or_else(|| StoreError::internal("a used token has a nonce of 16 bytes"))
+    }
+}
+
+/// The questions whose answer is one value.
+mod registry {
+    use diesel::sql_types::{Bytea, Nullable, Text, Timestamptz, Uuid};
+
+    #[diesel::declare_sql_function]
+    extern "SQL" {
+        #[sql_name = "registry.set_password_hash"]
+        fn set_password_hash(person: Uuid, expected: Nullable<Text>, renewed: Text) -> Bool;
+
+        #[sql_name = "registry.begin_session"]
+        fn begin_session(
+            session: Uuid,
+            person: Uuid,
+            tenant: Uuid,
+            digest: Bytea,
+            begun: Timestamptz,
+            token_ends: Timestamptz,
+            session_ends: Timestamptz,
+        ) -> Nullable<Text>;
+
+        #[sql_name = "registry.operator"]
+        fn operator(digest: Bytea) -> Nullable<Uuid>;
+    }
+}
+
+#[async_trait]
+impl CredentialStore for PgDirectory {
+    async fn login(&self, email: &Email) -> Result<Option<Login>, StoreError> {
+        let question = diesel::sql_query("SELECT * FROM registry.login($1)").bind::<Text, _>(email.as_str());
+        let rows: Vec<LoginRow> = self.pool.load(question).await?;
+        let [first, ..] = rows.as_slice() else { return Ok(None) };
+        Ok(Some(Login {
+            user: UserId::from_uuid(first.user_id),
+            password_hash: first
+                .password_hash
+                .clone()
+                .map(PasswordHash::parse)
+                .transpose()
+                .map_err(StoreError::internal)?,
+            memberships: rows.iter().filter_map(LoginRow::membership).collect::<Result<_, _>>()?,
+        }))
+    }
+
+    async fn set_password_hash(
+        &self,
+        user: UserId,
+        from: Option<&PasswordHash>,
+        to: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let question =
+            diesel::select(registry::set_password_hash(user.as_uuid(), from.map(PasswordHash::as_str), to.as_str()));
+        Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+    }
+
+    async fn begin_session(&self, new: &NewSession) -> Result<Option<Role>, StoreError> {
+        let question = diesel::select(registry::begin_session(
+            new.session.as_uuid(),
+            new.user.as_uuid(),
+            new.tenant.as_uuid(),
+            new.digest.as_bytes().as_slice(),
+            new.now,
+            new.expires_at,
+            new.ends_at,
+        ));
+        let role = self.pool.load::<_, Option<String>, _>(question).await?.pop().flatten();
+        role.map(|role| parsed(&role)).transpose()
+    }
+
+    async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
+        let grace =
+            diesel::pg::data_types::PgInterval::from_microseconds(trusted(i64::try_from(rotation.grace.as_micros()))?);
+        let question = diesel::sql_query("SELECT * FROM registry.rotate($1, $2, $3, $4, $5, $6)")
+            .bind::<Bytea, _>(rotation.old.as_bytes().as_slice())
+            .bind::<Bytea, _>(rotation.new.as_bytes().as_slice())
+            .bind::<Bytea, _>(rotation.nonce.as_bytes().as_slice())
+            .bind::<Timestamptz, _>(rotation.now)
+            .bind::<Interval, _>(grace)
+            .bind::<Timestamptz, _>(rotation.expires_at);
+        let Some(row) = self.pool.load::<_, RotationRow, _>(question).await?.pop() else {
+            return Ok(RotationOutcome::Unknown);
+        };
+        match row.outcome.as_str() {
+            "rotated" => Ok(RotationOutcome::Rotated(row.live()?)),
+            "replayed" => Ok(RotationOutcome::Replayed { nonce: row.nonce()?, live: row.live()? }),
+            "reused" => Ok(RotationOutcome::Reused { session: SessionId::from_uuid(row.session_id) }),
+            outcome => Err(StoreError::internal(format!("unknown outcome {outcome}"))),
+        }
+    }
+
+    async fn operator(&self, digest: &TokenDigest) -> Result<Option<OperatorId>, StoreError> {
+        let question = diesel::select(registry::operator(digest.as_bytes().as_slice()));
+        let id = self.pool.load::<_, Option<Uuid>, _>(question).await?.pop().flatten();
+        Ok(id.map(OperatorId::from_uuid))
+    }
+}
