@@ -1,1 +1,116 @@
-//! Placeholder.
+//! The HTTP API: one file per resource with its handlers and views, and what they all share.
+//!
+//! May use `app`, the modules, `auth` and `tenancy`; knows no SQL. Start reading at [`projects`](mod@projects), then
+//! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
+
+mod auth;
+mod cursor;
+mod docs;
+mod edge;
+mod extract;
+mod health;
+mod list;
+mod openapi;
+mod problem;
+mod projects;
+mod reply;
+mod routes;
+mod tasks;
+mod tenants;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, Data, ServiceConfig};
+use tenantry_app::TenantStore;
+use tenantry_auth::Authenticator;
+use tenantry_tenancy::Clock;
+use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
+
+pub use cursor::Cursors;
+pub use edge::edge;
+pub use health::Readiness;
+pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
+
+use routes::Routes;
+
+/// What the API is made of. One per worker thread; everything but the store is shared.
+pub struct Parts {
+    /// Opens units of work, on connections of this worker.
+    pub store: TenantStore,
+    /// Proves who is calling.
+    pub auth: Arc<Authenticator>,
+    /// The registry of tenants, for operators.
+    pub registry: Arc<dyn TenantRegistry>,
+    /// Makes schemas; only in a process that may.
+    pub storage: Option<Arc<dyn TenantStorage>>,
+    /// Says whether the service can serve.
+    pub readiness: Arc<dyn Readiness>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Seals the cursors of lists.
+    pub cursors: Cursors,
+    /// What requests are bounded by.
+    pub limits: Limits,
+}
+
+/// What requests are bounded by.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most bytes of a JSON body.
+    pub body_bytes: usize,
+    /// How long a body may take to arrive.
+    pub body_time: Duration,
+    /// How long a request may take in all.
+    pub request_time: Duration,
+    /// The status of a failed authentication: 401, or 403 where an operator wants it so.
+    pub rejection_status: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            body_time: Duration::from_secs(10),
+            request_time: Duration::from_secs(30),
+            rejection_status: 401,
+        }
+    }
+}
+
+/// Puts the API into an actix application, which must be wrapped in [`edge`].
+pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
+    move |cfg| {
+        cfg.app_data(Data::new(parts.store))
+            .app_data(Data::from(parts.auth))
+            .app_data(Data::from(parts.registry))
+            .app_data(Data::new(tenants::Storage(parts.storage)))
+            .app_data(Data::from(parts.readiness))
+            .app_data(Data::from(parts.clock))
+            .app_data(Data::new(parts.cursors))
+            .app_data(Data::new(parts.limits));
+        all().configure(cfg);
+        cfg.default_service(web::to(routes::unknown));
+    }
+}
+
+/// Every route, with what it takes to be let in.
+pub fn routes() -> Vec<RouteInfo> {
+    all().table()
+}
+
+/// The OpenAPI document of every route.
+pub fn openapi() -> serde_json::Value {
+    openapi::document(&all())
+}
+
+fn all() -> Routes {
+    let mut routes = Routes::default();
+    projects::routes(&mut routes);
+    tasks::routes(&mut routes);
+    auth::routes(&mut routes);
+    tenants::routes(&mut routes);
+    health::routes(&mut routes);
+    docs::routes(&mut routes);
+    routes
+}

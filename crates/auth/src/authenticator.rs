@@ -149,7 +149,10 @@ impl Authenticator {
 
 impl std::fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authenticator").field("tokens", &self.tokens).field("watch", &self.watch).finish_non_exhaustive()
+        f.debug_struct("Authenticator")
+            .field("tokens", &self.tokens)
+            .field("watch", &self.watch)
+            .finish_non_exhaustive()
     }
 }
 

@@ -63,12 +63,7 @@ impl Passwords {
         }
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let dummy = hash_with(&argon, &opaque::random::<32>()).map_err(|_| InvalidSettings(None))?;
-        Ok(Self {
-            argon,
-            dummy,
-            places: Arc::new(Semaphore::new(places)),
-            workers: Arc::new(Semaphore::new(workers)),
-        })
+        Ok(Self { argon, dummy, places: Arc::new(Semaphore::new(places)), workers: Arc::new(Semaphore::new(workers)) })
     }
 
     /// Hashes a password that somebody sets.
@@ -105,6 +100,12 @@ impl Passwords {
     pub fn needs_rehash(&self, hash: &PasswordHash) -> bool {
         let (theirs, ours) = (hash.params(), self.argon.params());
         (theirs.m_cost(), theirs.t_cost(), theirs.p_cost()) != (ours.m_cost(), ours.t_cost(), ours.p_cost())
+    }
+
+    /// Turns everybody away from now on.
+    #[cfg(test)]
+    pub(crate) fn close(&self) {
+        self.places.close();
     }
 
     async fn run<T: Send + 'static>(
@@ -218,143 +219,4 @@ impl std::fmt::Debug for PasswordHash {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::testing::weak_passwords;
-
-    const RAW: &str = "correct horse battery staple";
-
-    fn password() -> Password {
-        Password::parse(RAW).unwrap()
-    }
-
-    #[tokio::test]
-    async fn only_the_password_itself_matches_its_hash() {
-        let passwords = weak_passwords();
-        let hash = passwords.hash(&password()).await.unwrap();
-
-        assert_eq!(passwords.verify(Some(&hash), RAW).await, Ok(true));
-        for wrong in ["", "correct horse battery stapl", "Correct horse battery staple", &RAW.repeat(10)] {
-            assert_eq!(passwords.verify(Some(&hash), wrong).await, Ok(false), "{wrong}");
-        }
-    }
-
-    #[tokio::test]
-    async fn without_a_stored_hash_nothing_matches() {
-        let passwords = weak_passwords();
-
-        for raw in ["", RAW] {
-            assert_eq!(passwords.verify(None, raw).await, Ok(false));
-        }
-    }
-
-    #[tokio::test]
-    async fn the_default_parameters_are_those_of_owasp_and_the_dummy_has_them_too() {
-        let passwords = Passwords::new(PasswordSettings::default()).unwrap();
-
-        let hash = passwords.hash(&password()).await.unwrap();
-
-        assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
-        assert!(!passwords.needs_rehash(&passwords.dummy));
-        assert_eq!(passwords.verify(Some(&hash), RAW).await, Ok(true));
-    }
-
-    #[tokio::test]
-    async fn a_text_longer_than_any_password_never_matches() {
-        let passwords = weak_passwords();
-        let long = "x".repeat(Password::MAX_BYTES + 1);
-        let of_long = passwords.rehash(&long).await.unwrap();
-        let of_empty = passwords.rehash("").await.unwrap();
-
-        assert_eq!(passwords.verify(Some(&of_long), &long).await, Ok(false));
-        assert_eq!(passwords.verify(Some(&of_empty), &long).await, Ok(false));
-    }
-
-    #[tokio::test]
-    async fn two_hashes_of_one_password_differ() {
-        let passwords = weak_passwords();
-
-        assert!(passwords.hash(&password()).await.unwrap() != passwords.hash(&password()).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_hash_with_other_parameters_still_matches_and_wants_renewal() {
-        let (old, new) = (weak_passwords(), Passwords::new(weak(2)).unwrap());
-        let hash = old.hash(&password()).await.unwrap();
-
-        assert_eq!(new.verify(Some(&hash), RAW).await, Ok(true));
-        assert!(new.needs_rehash(&hash) && !old.needs_rehash(&hash));
-    }
-
-    #[tokio::test]
-    async fn beyond_the_queue_callers_are_turned_away_and_let_in_again_later() {
-        let passwords = Passwords::new(PasswordSettings { workers: 1, queue: 1, ..weak(1) }).unwrap();
-        let (release, gate) = mpsc::channel::<()>();
-        let slow = passwords.clone();
-        let working = tokio::spawn(async move { slow.run(move |_| gate.recv().map_err(|_| Busy)).await });
-        let queued = tokio::spawn({
-            let passwords = passwords.clone();
-            async move { passwords.verify(None, RAW).await }
-        });
-        while passwords.places.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
-
-        let turned_away = passwords.verify(None, RAW).await;
-        release.send(()).unwrap();
-
-        assert_eq!(turned_away, Err(Busy));
-        assert_eq!(working.await.unwrap(), Ok(()));
-        assert_eq!(queued.await.unwrap(), Ok(false));
-        assert_eq!(passwords.verify(None, RAW).await, Ok(false));
-    }
-
-    #[test]
-    fn a_password_is_long_enough_and_not_too_long() {
-        for good in ["fifteen letters", &"ä".repeat(15), &"𝄞".repeat(64), "  leading and trailing  "] {
-            assert!(Password::parse(good).is_ok(), "{good}");
-        }
-        assert_eq!(Password::parse("fourteen chars"), Err(InvalidPassword::TooShort));
-        assert_eq!(Password::parse(&"ä".repeat(14)), Err(InvalidPassword::TooShort));
-        assert_eq!(Password::parse(&"x".repeat(257)), Err(InvalidPassword::TooLong));
-        assert_eq!(Password::parse("with a NUL \0 inside"), Err(InvalidPassword::Nul));
-    }
-
-    #[test]
-    fn only_a_complete_argon2id_hash_is_read() {
-        let good = "$argon2id$v=19$m=32,t=1,p=1$c29tZXNhbHQ$K/ROkaGDPdVoQsEA1SMzQN4mHUuCPoVyZY1zKTpUbf4";
-
-        assert_eq!(PasswordHash::parse(good).map(|it| it.as_str().to_owned()), Ok(good.to_owned()));
-        for bad in [
-            "",
-            RAW,
-            &good.replace("argon2id", "argon2i"),
-            &good.replace("argon2id", "scrypt"),
-            &good.replace("v=19", "v=16"),
-            &good.replace("m=32", "m=1"),
-            "$argon2id$v=19$m=32,t=1,p=1$c29tZXNhbHQ",
-            "$2b$12$abcdefghijklmnopqrstuv",
-        ] {
-            assert_eq!(PasswordHash::parse(bad), Err(InvalidPasswordHash), "{bad}");
-        }
-    }
-
-    #[test]
-    fn neither_password_nor_hash_is_shown() {
-        let shown = format!("{:?} {:?}", password(), weak_passwords());
-
-        assert!(!shown.contains("horse") && !shown.contains("argon2id$"), "{shown}");
-    }
-
-    #[test]
-    fn settings_that_argon2_cannot_use_are_refused() {
-        assert!(Passwords::new(PasswordSettings { memory_kib: 1, ..weak(1) }).is_err());
-        assert!(Passwords::new(PasswordSettings { workers: 0, ..weak(1) }).is_err());
-    }
-
-    fn weak(iterations: u32) -> PasswordSettings {
-        PasswordSettings { memory_kib: 8, iterations, parallelism: 1, workers: 2, queue: 64 }
-    }
-}
+mod tests;

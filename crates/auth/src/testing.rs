@@ -1,8 +1,9 @@
-//! For tests, ours and those of people who embed the crate: both ports in memory, a clock that can be set, and the
-//! contract that every credential store keeps.
+//! For tests, ours and those of people who embed the crate: both ports in memory, a clock that can be set, an
+//! authenticator over them ([`World`]), and the contract that every credential store keeps.
 
 pub mod contract;
 pub mod memory;
+pub mod world;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Clock, Plan, Slug, Tenant, TenantId, TenantStatus};
 
 pub use memory::{MemoryCredentials, MemoryDirectory};
+pub use world::World;
 
 use crate::{PasswordSettings, Passwords};
 

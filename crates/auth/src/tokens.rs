@@ -177,8 +177,7 @@ impl AccessTokens {
             scopes: holder.role.permissions().to_scopes(),
         };
         let key = self.keys.first();
-        let header =
-            Header { typ: Some(TYP[0].to_owned()), kid: Some(key.id.clone()), ..Header::new(key.algorithm) };
+        let header = Header { typ: Some(TYP[0].to_owned()), kid: Some(key.id.clone()), ..Header::new(key.algorithm) };
         Ok(jsonwebtoken::encode(&header, &claims, &key.private)?)
     }
 
@@ -231,7 +230,8 @@ impl Claims {
     fn access(self) -> Result<Access, Rejection> {
         let roles: Vec<Role> = self.roles.iter().filter_map(|role| role.parse().ok()).collect();
         let of_roles = roles.iter().fold(PermissionSet::NONE, |set, role| set.union(role.permissions()));
-        let of_scopes = self.scopes.iter().filter_map(|scope| scope.parse().ok()).fold(PermissionSet::NONE, PermissionSet::with);
+        let of_scopes =
+            self.scopes.iter().filter_map(|scope| scope.parse().ok()).fold(PermissionSet::NONE, PermissionSet::with);
         Ok(Access {
             user: self.user_id,
             tenant: self.tenant,

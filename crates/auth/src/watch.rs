@@ -193,9 +193,16 @@ impl std::fmt::Debug for Watch {
 /// The sessions revoked lately. Never evicted for want of room: forgetting one early would revive its tokens.
 struct Revoked {
     memory: Duration,
-    sessions: RwLock<(HashSet<SessionId>, VecDeque<(Instant, SessionId)>)>,
+    sessions: RwLock<Sessions>,
     /// How many there are; mostly none, and then there is no lock to take.
     count: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Sessions {
+    known: HashSet<SessionId>,
+    /// The same in the order they were learnt.
+    learnt: VecDeque<(Instant, SessionId)>,
 }
 
 impl Revoked {
@@ -205,20 +212,20 @@ impl Revoked {
 
     fn contains(&self, session: SessionId) -> bool {
         self.count.load(Ordering::Acquire) != 0
-            && self.sessions.read().unwrap_or_else(PoisonError::into_inner).0.contains(&session)
+            && self.sessions.read().unwrap_or_else(PoisonError::into_inner).known.contains(&session)
     }
 
     /// Adds sessions, and forgets those whose tokens have all expired.
     fn add(&self, sessions: impl Iterator<Item = SessionId>) {
         let mut guard = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        let (known, order) = &mut *guard;
+        let Sessions { known, learnt } = &mut *guard;
         let now = Instant::now();
-        while let Some((_, session)) = order.pop_front_if(|(learnt, _)| now.duration_since(*learnt) >= self.memory) {
+        while let Some((_, session)) = learnt.pop_front_if(|(when, _)| now.duration_since(*when) >= self.memory) {
             known.remove(&session);
         }
         for session in sessions {
             if known.insert(session) {
-                order.push_back((now, session));
+                learnt.push_back((now, session));
             }
         }
         self.count.store(known.len(), Ordering::Release);

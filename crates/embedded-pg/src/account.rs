@@ -94,18 +94,23 @@ impl Account {
 
     fn owner_of(data: &Path) -> Option<Self> {
         let found = fs::symlink_metadata(data).ok().filter(|found| found.is_dir() && found.uid() != 0)?;
-        Some(Self { name: format!("uid {}", found.uid()), lent: Some(Ids { uid: found.uid(), gid: found.gid() }) })
+        let (uid, gid) = (found.uid(), found.gid());
+        let name = ask("-un", &uid.to_string()).unwrap_or_else(|| format!("uid {uid}"));
+        Some(Self { name, lent: Some(Ids { uid, gid }) })
     }
 
-    /// Asks the system rather than /etc/passwd, which is not the whole truth (macOS, LDAP).
     fn named(name: &str) -> Option<Self> {
-        let ask = |what| {
-            let output = Command::new("id").args([what, name]).stderr(Stdio::null()).output().ok()?;
-            String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-        };
-        let uid = ask("-u").filter(|uid| *uid != 0)?;
-        Some(Self { name: name.to_owned(), lent: Some(Ids { uid, gid: ask("-g")? }) })
+        let number = |what| ask(what, name)?.parse().ok();
+        let uid = number("-u").filter(|uid| *uid != 0)?;
+        Some(Self { name: name.to_owned(), lent: Some(Ids { uid, gid: number("-g")? }) })
     }
+}
+
+/// Asks the system rather than /etc/passwd, which is not the whole truth (macOS, LDAP).
+fn ask(what: &str, account: &str) -> Option<String> {
+    let output = Command::new("id").args([what, account]).stderr(Stdio::null()).output().ok()?;
+    let answer = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !answer.is_empty()).then_some(answer)
 }
 
 /// An environment variable which says something.

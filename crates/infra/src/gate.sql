@@ -156,7 +156,7 @@ select 'sec.tenant() is what isolation rests on', name from functions
       or pg_get_function_sqlbody(oid) <> 'RETURN (current_setting(''app.tenant''::text))::uuid'
       or pg_get_userbyid(proowner) <> 'tenantry_sec')
 union all
-select 'sec.tenant() is what isolation rests on', 'it is missing' where to_regprocedure('sec.tenant()') is null
+select 'sec.tenant() is what isolation rests on', 'it is missing' where not exists (select from functions where nspname = 'sec' and proname = 'tenant')
 union all
 select 'the service calls no function of sec but these two', f.name from functions f, service_roles s
   where f.nspname = 'sec' and f.proname not in ('tenant', 'is_member') and has_function_privilege(s.oid, f.oid, 'execute')

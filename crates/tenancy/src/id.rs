@@ -54,6 +54,8 @@ macro_rules! id {
             }
         }
 
+        $crate::json_schema!($name, $crate::schema::format("uuid"));
+
         impl $crate::serde::Serialize for $name {
             fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 $crate::serde::Serialize::serialize(&self.0, serializer)

@@ -12,6 +12,8 @@ pub mod members;
 pub mod page;
 pub mod permissions;
 pub mod provisioning;
+#[doc(hidden)]
+pub mod schema;
 pub mod scope;
 pub mod tenants;
 pub mod text;
@@ -26,5 +28,8 @@ pub use permissions::{Permission, PermissionSet, Requires};
 pub use scope::{Actor, TenantScope};
 pub use tenants::{Placement, Plan, SchemaName, Slug, Tenant, TenantStatus};
 
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+pub use utoipa;
 #[doc(hidden)]
 pub use {serde, uuid};

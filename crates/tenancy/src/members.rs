@@ -76,6 +76,8 @@ impl std::fmt::Display for Email {
     }
 }
 
+crate::json_schema!(Email, crate::schema::format("email"));
+
 impl<'de> serde::Deserialize<'de> for Email {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = String::deserialize(deserializer)?;

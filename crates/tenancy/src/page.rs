@@ -21,21 +21,46 @@ impl Limit {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Limit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        raw.parse().ok().and_then(Self::new).ok_or_else(|| serde::de::Error::custom("must be a number from 1 to 200"))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for Limit {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(Self::MAX))
+            .default(Some(50.into()))
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for Limit {}
+
 impl Default for Limit {
     fn default() -> Self {
         Self(50)
     }
 }
 
-/// In which order a list comes. Ids are UUIDv7, so their order is the order of creation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// The newest first.
-    #[default]
-    Newest,
-    /// The oldest first.
-    Oldest,
-}
+crate::words!(
+    /// In which order a list comes. Ids are UUIDv7, so their order is the order of creation.
+    #[derive(Default)]
+    Order {
+        /// The newest first.
+        #[default]
+        Newest = "-created_at",
+        /// The oldest first.
+        Oldest = "created_at",
+    }
+);
 
 /// Which page of a list is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

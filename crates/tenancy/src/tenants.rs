@@ -113,6 +113,14 @@ impl std::fmt::Display for Slug {
     }
 }
 
+impl Serialize for Slug {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+crate::json_schema!(Slug, crate::schema::pattern("^[a-z][a-z0-9-]{0,61}[a-z0-9]$", Slug::MAX));
+
 impl<'de> Deserialize<'de> for Slug {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = String::deserialize(deserializer)?;
@@ -122,6 +130,7 @@ impl<'de> Deserialize<'de> for Slug {
 
 /// What a tenant can set for itself. Stored as JSON; an unknown or ill-typed setting is refused, never kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantSettings {
     /// The name shown to people, if not the slug.
@@ -135,12 +144,6 @@ crate::text!(
     Line,
     120
 );
-
-impl Serialize for DisplayName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
 
 /// One customer of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,6 +44,15 @@ pub fn check(raw: String, shape: Shape, max: usize) -> Result<String, InvalidTex
 /// Declares a text type: `text!(/** What a project is called. */ ProjectName, Line, 255);`.
 #[macro_export]
 macro_rules! text {
+    (@empty $name:ident Line) => {};
+    (@empty $name:ident Paragraphs) => {
+        /// The empty text.
+        impl Default for $name {
+            fn default() -> Self {
+                Self(String::new())
+            }
+        }
+    };
     ($(#[$meta:meta])* $name:ident, $shape:ident, $max:literal) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +83,16 @@ macro_rules! text {
                 f.write_str(&self.0)
             }
         }
+
+        $crate::text!(@empty $name $shape);
+
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        $crate::json_schema!($name, $crate::schema::text($crate::text::Shape::$shape, $max));
 
         impl<'de> $crate::serde::Deserialize<'de> for $name {
             fn deserialize<D: $crate::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -132,6 +151,8 @@ macro_rules! words {
                 raw.parse().map_err($crate::serde::de::Error::custom)
             }
         }
+
+        $crate::json_schema!($name, $crate::schema::words($name::WORDS));
 
         impl $crate::serde::Serialize for $name {
             fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

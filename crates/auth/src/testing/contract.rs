@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, Utc};
-use tenantry_tenancy::{
-    Change, Directory, Email, OperatorId, Role, SessionId, Tenant, TenantId, TenantStatus, UserId,
-};
+use tenantry_tenancy::{Change, Directory, Email, OperatorId, Role, SessionId, Tenant, TenantId, TenantStatus, UserId};
 use tokio::task::JoinSet;
 
 use crate::credentials::{CredentialStore, LiveSession, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest};

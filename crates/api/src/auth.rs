@@ -1,0 +1,133 @@
+//! `/api/v1/auth` and the public keys.
+
+use actix_web::http::Method;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tenantry_auth::{Authenticator, LoginError, Tokens};
+use tenantry_tenancy::{Actor, Permission, Role, TenantId, UserId, json_schema};
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
+
+use crate::extract::Body;
+use crate::problem::ApiError;
+use crate::reply::Show;
+use crate::routes::Routes;
+
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.public(Method::POST, "/api/v1/auth/token", "Log in with a password", token);
+    routes.public(Method::POST, "/api/v1/auth/token/refresh", "Exchange a refresh token for new tokens", refresh);
+    routes.public(Method::POST, "/api/v1/auth/token/verify", "Tell whether an access token is good", verify);
+    routes.public(Method::GET, "/.well-known/jwks.json", "The keys that verify our tokens (RFC 7517)", jwks);
+}
+
+/// A person's name and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    /// The e-mail address.
+    username: String,
+    #[schema(format = "password")]
+    password: String,
+    /// The slug or id of the tenant; may be left out by members of one tenant.
+    #[serde(default)]
+    tenant: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RefreshBody {
+    /// The refresh token. It is good for one use.
+    refresh: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct VerifyBody {
+    /// The access token.
+    token: String,
+}
+
+/// Tokens to come back with.
+#[derive(Serialize, ToSchema)]
+struct TokenView {
+    /// Send it as `Authorization: Bearer …`.
+    access: String,
+    /// Exchange it at `/api/v1/auth/token/refresh` once the access token has expired.
+    refresh: String,
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    expires_in: u64,
+}
+
+impl From<Tokens> for TokenView {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            access: tokens.access,
+            refresh: tokens.refresh,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in.as_secs(),
+        }
+    }
+}
+
+/// What a good access token says.
+#[derive(Serialize, ToSchema)]
+struct VerifiedView {
+    valid: bool,
+    tenant: TenantId,
+    user_id: Option<UserId>,
+    roles: Vec<Role>,
+    scopes: Vec<Permission>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+async fn token(auth: Data<Authenticator>, Body(body): Body<Credentials>) -> Result<Show<TokenView>, ApiError> {
+    let tokens = auth.login(&body.username, &body.password, body.tenant.as_deref()).await?;
+    Ok(Show(tokens.into()))
+}
+
+async fn refresh(auth: Data<Authenticator>, Body(body): Body<RefreshBody>) -> Result<Show<TokenView>, ApiError> {
+    Ok(Show(auth.refresh(&body.refresh).await?.into()))
+}
+
+async fn verify(auth: Data<Authenticator>, Body(body): Body<VerifyBody>) -> Result<Show<VerifiedView>, ApiError> {
+    let principal = auth.authenticate(&body.token).await?;
+    let user_id = match principal.actor() {
+        Actor::User(id) => Some(id),
+        Actor::Operator(_) | Actor::System => None,
+    };
+    Ok(Show(VerifiedView {
+        valid: true,
+        tenant: principal.tenant(),
+        user_id,
+        roles: principal.roles().to_vec(),
+        scopes: principal.permissions().iter().collect(),
+        expires_at: principal.expires_at(),
+    }))
+}
+
+/// A JSON Web Key Set.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct KeySet(Value);
+
+json_schema!(KeySet, Object::new());
+
+async fn jwks(auth: Data<Authenticator>) -> Result<Show<KeySet>, ApiError> {
+    Ok(Show(KeySet(auth.jwks())))
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Rejected(rejection) => Self::rejected(rejection),
+            LoginError::TenantRequired => {
+                Self::invalid("tenant", "required", "is required: you belong to several tenants")
+            }
+            LoginError::Busy(busy) => busy.into(),
+            LoginError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The edge of the API: what happens around every request, whatever its route.
+//!
+//! Gives the request its id, bounds its time, takes both spellings of a path, and renders every error as a problem
+//! document. Errors are logged here and nowhere below.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{StatusCode, Uri, uri};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use tenantry_tenancy::{Actor, RequestId, TenantId};
+use tokio::time::timeout;
+
+use crate::Limits;
+use crate::problem::ApiError;
+
+/// The header that names a request (de facto standard).
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What is known of a request while it runs.
+pub(crate) struct RequestContext {
+    pub(crate) id: RequestId,
+    /// Set once the caller is known, for the log.
+    pub(crate) caller: Cell<Option<(TenantId, Actor)>>,
+}
+
+/// The middleware that must be around [`configure`](crate::configure)d applications: `App::new().wrap(from_fn(edge))`.
+pub async fn edge<B: MessageBody + 'static>(
+    mut req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let begun = Instant::now();
+    let id = request_id(req.headers());
+    req.extensions_mut().insert(RequestContext { id, caller: Cell::new(None) });
+    drop_trailing_slash(&mut req);
+    let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
+
+    // The request is kept for the case that the time runs out, when the service has swallowed its own copy.
+    let request = req.request().clone();
+    let served = match timeout(limits.request_time, next.call(req)).await {
+        Ok(Ok(response)) => response.map_into_left_body(),
+        Ok(Err(error)) => {
+            let response = HttpResponse::from_error(error);
+            ServiceResponse::new(request, response).map_into_right_body()
+        }
+        Err(_) => {
+            let response = HttpResponse::from_error(ApiError::unavailable("a request took too long", limits.body_time));
+            ServiceResponse::new(request, response).map_into_right_body()
+        }
+    };
+    let mut response = render(served, id, limits);
+    let name = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, name);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    log(&response, id, begun);
+    Ok(response)
+}
+
+/// The id the caller gave, if it is one of ours to read, otherwise a new one.
+fn request_id(headers: &HeaderMap) -> RequestId {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    given.unwrap_or_else(RequestId::generate)
+}
+
+/// `/projects/` is `/projects`.
+fn drop_trailing_slash(req: &mut ServiceRequest) {
+    let path = req.path();
+    if path.len() < 2 || !path.ends_with('/') {
+        return;
+    }
+    let path = path.trim_end_matches('/');
+    let path = if path.is_empty() { "/" } else { path };
+    let path_and_query = match req.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = req.uri().clone().into_parts();
+    let Ok(path_and_query) = uri::PathAndQuery::from_maybe_shared(path_and_query) else { return };
+    parts.path_and_query = Some(path_and_query);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        req.match_info_mut().get_mut().update(&uri);
+        req.head_mut().uri = uri;
+    }
+}
+
+/// Gives an error its document. Errors that are not ours (actix's own) get one by their status.
+fn render<B: MessageBody>(
+    response: ServiceResponse<EitherBody<B>>,
+    id: RequestId,
+    limits: Limits,
+) -> ServiceResponse<EitherBody<B>> {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let rendered = match response.response().error().map(|error| error.as_error::<ApiError>()) {
+        Some(Some(error)) => {
+            if error.status.is_server_error() {
+                let source = error.source.as_deref().map(|source| chain(source)).unwrap_or_default();
+                tracing::error!(request.id = %id, http.status = error.status.as_u16(), error = %source, "request failed");
+            } else if let Some(source) = &error.source {
+                tracing::debug!(request.id = %id, http.status = error.status.as_u16(), error = %chain(&**source), "request refused");
+            }
+            document(error, id, limits)
+        }
+        Some(None) | None if is_problem(response.response()) => return response,
+        Some(None) | None => document(&foreign(status), id, limits),
+    };
+    let (request, _) = response.into_parts();
+    ServiceResponse::new(request, rendered).map_into_right_body()
+}
+
+fn document(error: &ApiError, id: RequestId, limits: Limits) -> HttpResponse<BoxBody> {
+    let status = match error.status {
+        StatusCode::UNAUTHORIZED => StatusCode::from_u16(limits.rejection_status).unwrap_or(error.status),
+        status => status,
+    };
+    let mut response = HttpResponse::build(status);
+    for (name, value) in &error.headers {
+        response.insert_header((name.clone(), value.clone()));
+    }
+    match serde_json::to_string(&error.problem(id, status)) {
+        Ok(body) => response.content_type(PROBLEM_JSON).body(body),
+        Err(_) => response.finish(),
+    }
+}
+
+fn is_problem<B>(response: &HttpResponse<B>) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == PROBLEM_JSON.as_bytes())
+}
+
+/// An error that actix raised by itself.
+fn foreign(status: StatusCode) -> ApiError {
+    let code = match status {
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::REQUEST_TIMEOUT => "timeout",
+        status if status.is_server_error() => "internal",
+        _ => "validation",
+    };
+    ApiError::new(status, code, status.canonical_reason().unwrap_or("error").to_lowercase())
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+fn log<B>(response: &ServiceResponse<B>, id: RequestId, begun: Instant) {
+    if !tracing::enabled!(target: "tenantry::access", tracing::Level::INFO) {
+        return;
+    }
+    let request: &HttpRequest = response.request();
+    let caller = request.extensions().get::<RequestContext>().and_then(|context| context.caller.get());
+    let tenant = caller.map(|(tenant, _)| tracing::field::display(tenant));
+    let actor = caller.map(|(_, actor)| tracing::field::display(actor));
+    tracing::event!(
+        target: "tenantry::access",
+        tracing::Level::INFO,
+        request.id = %id,
+        tenant.id = tenant,
+        actor = actor,
+        http.method = %request.method(),
+        // The pattern, not the path: ids do not belong into every line, and a path may hold anything.
+        http.route = request.match_pattern().as_deref().unwrap_or("unknown"),
+        http.status = response.status().as_u16(),
+        duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+}

@@ -1,0 +1,72 @@
+//! Lists: one page at a time, with a cursor and a link to the next.
+
+use actix_web::HttpRequest;
+use serde::Serialize;
+use tenantry_tenancy::{Limit, Order, Page, PageQuery, TenantId};
+use utoipa::ToSchema;
+
+use crate::cursor::Cursors;
+use crate::problem::ApiError;
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PageView<T> {
+    /// The items.
+    pub(crate) data: Vec<T>,
+    /// Give this as `cursor` to get the next page; `null` on the last one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> PageView<T> {
+    /// The next page's address (RFC 8288), without the host: it is the same request with another cursor.
+    pub(crate) fn link(&self, req: &HttpRequest) -> Option<String> {
+        let cursor = self.next_cursor.as_deref()?;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(req.query_string().as_bytes()) {
+            if name != "cursor" {
+                query.append_pair(&name, &value);
+            }
+        }
+        query.append_pair("cursor", cursor);
+        Some(format!("<{}?{}>; rel=\"next\"", req.path(), query.finish()))
+    }
+}
+
+/// What a list was asked for beside its filters.
+pub(crate) struct Paging<'a> {
+    pub(crate) limit: Option<Limit>,
+    pub(crate) cursor: Option<&'a str>,
+    pub(crate) sort: Option<Order>,
+}
+
+/// One list as its cursors know it: a resource with its filters, in one order, of one tenant.
+pub(crate) struct List<'a> {
+    cursors: &'a Cursors,
+    tenant: TenantId,
+    name: String,
+    pub(crate) page: PageQuery,
+}
+
+impl<'a> List<'a> {
+    /// Reads the cursor. `filters` spells out everything that decides which items the list has.
+    pub(crate) fn open(
+        cursors: &'a Cursors,
+        tenant: TenantId,
+        filters: String,
+        paging: &Paging<'_>,
+    ) -> Result<Self, ApiError> {
+        let order = paging.sort.unwrap_or_default();
+        let name = format!("{filters}&sort={order}");
+        let after = paging.cursor.map(|cursor| cursors.open(tenant, &name, cursor)).transpose()?;
+        let page = PageQuery { after, limit: paging.limit.unwrap_or_default(), order };
+        Ok(Self { cursors, tenant, name, page })
+    }
+
+    /// The page as it is shown.
+    pub(crate) fn view<E, V: From<E>>(&self, page: Page<E>) -> PageView<V> {
+        PageView {
+            data: page.items.into_iter().map(V::from).collect(),
+            next_cursor: page.next.map(|after| self.cursors.seal(self.tenant, &self.name, after)),
+        }
+    }
+}

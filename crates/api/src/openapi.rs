@@ -1,0 +1,209 @@
+//! The OpenAPI 3.1 document, put together from the table of routes and the types in the handlers' signatures.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+use tenantry_tenancy::Permission;
+use utoipa::openapi::path::ParameterIn;
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use crate::problem::{CODES, Problem};
+use crate::routes::{Access, Routes};
+
+/// What a caller must show.
+pub(crate) enum Security {
+    /// A credential of a tenant with this permission.
+    Tenant(Permission),
+    /// An operator's token.
+    Operator,
+}
+
+/// What the document says of one route, told by what its handler takes and gives.
+pub(crate) struct Operation {
+    id: String,
+    tag: String,
+    summary: &'static str,
+    security: Option<Security>,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    success: Value,
+    success_status: StatusCode,
+    errors: Vec<StatusCode>,
+    schemas: BTreeMap<String, Value>,
+}
+
+impl Operation {
+    /// `handler` is the handler's full name: `…::projects::list`.
+    pub(crate) fn new(summary: &'static str, handler: &str) -> Self {
+        let mut names = handler.rsplit("::");
+        let name = names.next().unwrap_or_default();
+        let tag = names.next().unwrap_or_default().to_owned();
+        Self {
+            id: format!("{tag}_{name}"),
+            tag,
+            summary,
+            security: None,
+            parameters: Vec::new(),
+            body: None,
+            success: Value::Null,
+            success_status: StatusCode::OK,
+            errors: vec![StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE],
+            schemas: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn secure(&mut self, security: Security) {
+        self.errors.push(StatusCode::UNAUTHORIZED);
+        if matches!(security, Security::Tenant(_)) {
+            self.errors.push(StatusCode::FORBIDDEN);
+        }
+        self.security = Some(security);
+    }
+
+    pub(crate) fn body<T: ToSchema>(&mut self) {
+        let schema = self.schema::<T>();
+        self.body = Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
+        self.errors.extend([
+            StatusCode::CONFLICT,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ]);
+    }
+
+    pub(crate) fn path_id<T: PartialSchema>(&mut self) {
+        self.errors.push(StatusCode::NOT_FOUND);
+        self.parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": T::schema() }));
+    }
+
+    pub(crate) fn query<T: IntoParams>(&mut self) {
+        self.parameters
+            .extend(T::into_params(|| Some(ParameterIn::Query)).into_iter().map(|parameter| json!(parameter)));
+    }
+
+    pub(crate) fn reply<T: ToSchema>(&mut self, status: StatusCode, headers: &[&str]) {
+        let schema = self.schema::<T>();
+        let headers: Map<String, Value> =
+            headers.iter().map(|name| ((*name).to_owned(), json!({ "schema": { "type": "string" } }))).collect();
+        let description = status.canonical_reason().unwrap_or_default();
+        self.success = json!({ "description": description, "headers": headers, "content": { "application/json": { "schema": schema } } });
+        self.success_status = status;
+    }
+
+    pub(crate) fn empty_reply(&mut self, status: StatusCode) {
+        self.success = json!({ "description": status.canonical_reason().unwrap_or_default() });
+        self.success_status = status;
+    }
+
+    /// A reference to the type's schema, which is kept with those it refers to.
+    fn schema<T: ToSchema>(&mut self) -> Value {
+        let mut found = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut found);
+        self.schemas.extend(found.into_iter().map(|(name, schema)| (name, json!(schema))));
+        json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
+    }
+
+    fn document(&self) -> Value {
+        let mut responses = Map::new();
+        responses.insert(self.success_status.as_str().to_owned(), self.success.clone());
+        for status in &self.errors {
+            responses.insert(
+                status.as_str().to_owned(),
+                json!({ "$ref": format!("#/components/responses/{}", status.as_u16()) }),
+            );
+        }
+        let (security, description) = match &self.security {
+            None => (json!([]), "Needs no credential.".to_owned()),
+            Some(Security::Tenant(permission)) => {
+                (json!([{ "bearer": [] }]), format!("Needs the permission `{permission}`."))
+            }
+            Some(Security::Operator) => (json!([{ "operator": [] }]), "Needs an operator's token.".to_owned()),
+        };
+        let mut operation = json!({
+            "operationId": self.id,
+            "tags": [self.tag],
+            "summary": self.summary,
+            "description": description,
+            "security": security,
+            "parameters": self.parameters,
+            "responses": responses,
+        });
+        if let (Some(body), Some(operation)) = (&self.body, operation.as_object_mut()) {
+            operation.insert("requestBody".to_owned(), body.clone());
+        }
+        operation
+    }
+}
+
+/// The whole document.
+pub(crate) fn document(routes: &Routes) -> Value {
+    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut schemas = BTreeMap::new();
+    let mut errors = Vec::new();
+    for entry in routes.entries() {
+        let method = entry.method.as_str().to_lowercase();
+        paths.entry(entry.path).or_default().insert(method, entry.operation.document());
+        schemas.extend(entry.operation.schemas.clone());
+        errors.extend(entry.operation.errors.iter().copied());
+        debug_assert!(entry.method != Method::HEAD && entry.access == access(&entry.operation), "{}", entry.path);
+    }
+    let mut found = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut found);
+    schemas.extend(found.into_iter().map(|(name, schema)| (name, json!(schema))));
+    errors.sort_unstable();
+    errors.dedup();
+    let responses: Map<String, Value> =
+        errors.into_iter().map(|status| (status.as_str().to_owned(), response(status))).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tenantry",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+            "description": format!(
+                "A tenant-isolated API. The tenant of a request is that of its credential; what belongs to another tenant \
+                 answers like what does not exist. Every error is a problem document (RFC 9457) whose `code` is one of: {}.",
+                CODES.iter().map(|(code, _)| format!("`{code}`")).collect::<Vec<_>>().join(", ")
+            ),
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": responses,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "An access token from `POST /api/v1/auth/token`.",
+                },
+                "operator": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "An operator's token from `tenantry-server create-operator`.",
+                },
+            },
+        },
+    })
+}
+
+fn access(operation: &Operation) -> Access {
+    match operation.security {
+        None => Access::Public,
+        Some(Security::Tenant(permission)) => Access::Tenant(permission),
+        Some(Security::Operator) => Access::Operator,
+    }
+}
+
+fn response(status: StatusCode) -> Value {
+    let headers = match status {
+        StatusCode::UNAUTHORIZED => json!({ "WWW-Authenticate": { "schema": { "type": "string" } } }),
+        StatusCode::SERVICE_UNAVAILABLE => json!({ "Retry-After": { "schema": { "type": "integer" } } }),
+        _ => json!({}),
+    };
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    json!({
+        "description": status.canonical_reason().unwrap_or_default(),
+        "headers": headers,
+        "content": { "application/problem+json": { "schema": schema } },
+    })
+}

@@ -1,0 +1,279 @@
+//! `/api/v1/projects`.
+
+use actix_web::http::Method;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tenantry_app::TenantStore;
+use tenantry_tenancy::permissions::needs::{ReadProjects, WriteProjects};
+use tenantry_tenancy::{Limit, Order, UserId};
+use tenantry_work::projects::{
+    self, NewProject, Project, ProjectChange, ProjectDescription, ProjectError, ProjectId, ProjectName, ProjectQuery,
+    ProjectStatistics, ProjectStatus,
+};
+use tenantry_work::tasks;
+use tenantry_work::tasks::{TaskPriority, TaskStatus};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::cursor::Cursors;
+use crate::extract::{Body, Can, PathId, Query, present};
+use crate::list::{List, PageView, Paging};
+use crate::problem::ApiError;
+use crate::reply::{Created, Gone, Show};
+use crate::routes::Routes;
+use crate::tasks::{TaskFilter, TaskView};
+
+const PATH: &str = "/api/v1/projects";
+const ONE: &str = "/api/v1/projects/{id}";
+
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.tenant(Method::GET, PATH, "List projects", list);
+    routes.tenant(Method::POST, PATH, "Create a project", create);
+    routes.tenant(Method::GET, "/api/v1/projects/statistics", "Count projects and tasks by status", statistics);
+    routes.tenant(Method::GET, ONE, "Show a project", show);
+    routes.tenant(Method::PUT, ONE, "Replace a project", replace);
+    routes.tenant(Method::PATCH, ONE, "Change some fields of a project", change);
+    routes.tenant(Method::DELETE, ONE, "Delete a project with its tasks", delete);
+    routes.tenant(Method::GET, "/api/v1/projects/{id}/tasks", "List the tasks of a project", list_tasks);
+}
+
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProjectView {
+    id: ProjectId,
+    name: ProjectName,
+    description: ProjectDescription,
+    status: ProjectStatus,
+    /// Counts the changes made to it.
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Project> for ProjectView {
+    fn from(project: Project) -> Self {
+        let Project { id, name, description, status, version, created_at, updated_at } = project;
+        Self { id, name, description, status, version, created_at, updated_at }
+    }
+}
+
+/// All that can be chosen about a project.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ProjectBody {
+    name: ProjectName,
+    /// Empty if not given.
+    #[serde(default)]
+    description: Option<ProjectDescription>,
+    /// `active` if not given.
+    #[serde(default)]
+    status: Option<ProjectStatus>,
+}
+
+impl ProjectBody {
+    fn into_new(self) -> NewProject {
+        NewProject {
+            id: ProjectId::generate(),
+            name: self.name,
+            description: self.description.unwrap_or_default(),
+            status: self.status.unwrap_or(ProjectStatus::Active),
+        }
+    }
+
+    /// Replaces everything: what is not given becomes what it is for a new project.
+    fn into_change(self) -> ProjectChange {
+        let NewProject { name, description, status, .. } = self.into_new();
+        ProjectChange { name: Some(name), description: Some(description), status: Some(status) }
+    }
+}
+
+/// Some of what can be chosen about a project (JSON Merge Patch, RFC 7396).
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ProjectPatch {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    name: Option<ProjectName>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    description: Option<ProjectDescription>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    status: Option<ProjectStatus>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ProjectFilter {
+    /// How many at the most.
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// In which order.
+    sort: Option<Order>,
+    /// Only those that stand like this.
+    status: Option<ProjectStatus>,
+}
+
+/// How many projects and tasks there are.
+#[derive(Debug, Serialize, ToSchema)]
+struct StatisticsView {
+    projects: ProjectCounts,
+    tasks: TaskCounts,
+}
+
+macro_rules! counts {
+    ($(#[$meta:meta])* $name:ident of $kind:ident { $($field:ident = $variant:ident),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default, Serialize, ToSchema)]
+        struct $name {
+            total: i64,
+            $($field: i64),+
+        }
+
+        impl From<Vec<($kind, i64)>> for $name {
+            fn from(counts: Vec<($kind, i64)>) -> Self {
+                let mut view = Self::default();
+                for (kind, count) in counts {
+                    view.total += count;
+                    match kind {
+                        $($kind::$variant => view.$field = count),+
+                    }
+                }
+                view
+            }
+        }
+    };
+}
+
+counts!(
+    /// Projects by how they stand.
+    ProjectCounts of ProjectStatus { active = Active, paused = Paused, completed = Completed, archived = Archived }
+);
+counts!(
+    /// Tasks by how far they are.
+    TaskCounts of TaskStatus { todo = Todo, in_progress = InProgress, blocked = Blocked, done = Done, cancelled = Cancelled }
+);
+
+impl From<ProjectStatistics> for StatisticsView {
+    fn from(statistics: ProjectStatistics) -> Self {
+        Self { projects: statistics.projects.into(), tasks: statistics.tasks.into() }
+    }
+}
+
+async fn list(
+    caller: Can<ReadProjects>,
+    store: Data<TenantStore>,
+    cursors: Data<Cursors>,
+    Query(filter): Query<ProjectFilter>,
+) -> Result<PageView<ProjectView>, ApiError> {
+    let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
+    let name = format!("projects?status={}", filter.status.map_or("", ProjectStatus::as_str));
+    let list = List::open(&cursors, caller.tenant(), name, &paging)?;
+    let query = ProjectQuery { status: filter.status, page: list.page };
+    let page = store.read(&caller, async |tx| tx.work().projects().list(&query).await).await?;
+    Ok(list.view(page))
+}
+
+async fn create(
+    caller: Can<WriteProjects>,
+    store: Data<TenantStore>,
+    Body(body): Body<ProjectBody>,
+) -> Result<Created<ProjectView>, ApiError> {
+    let new = body.into_new();
+    let project = store.write(&caller, async |tx| tx.work().projects().insert(&new).await).await?;
+    Ok(Created { location: format!("{PATH}/{}", project.id), view: project.into() })
+}
+
+async fn statistics(caller: Can<ReadProjects>, store: Data<TenantStore>) -> Result<Show<StatisticsView>, ApiError> {
+    let statistics = store.read(&caller, async |tx| tx.work().projects().statistics().await).await?;
+    Ok(Show(statistics.into()))
+}
+
+async fn show(
+    caller: Can<ReadProjects>,
+    store: Data<TenantStore>,
+    PathId(id): PathId<ProjectId>,
+) -> Result<Show<ProjectView>, ApiError> {
+    let project = store.read(&caller, async |tx| projects::show(tx.work(), id).await).await?;
+    Ok(Show(project.into()))
+}
+
+async fn replace(
+    caller: Can<WriteProjects>,
+    store: Data<TenantStore>,
+    PathId(id): PathId<ProjectId>,
+    Body(body): Body<ProjectBody>,
+) -> Result<Show<ProjectView>, ApiError> {
+    let change = body.into_change();
+    let project = store.write(&caller, async |tx| projects::change(tx.work(), id, &change).await).await?;
+    Ok(Show(project.into()))
+}
+
+async fn change(
+    caller: Can<WriteProjects>,
+    store: Data<TenantStore>,
+    PathId(id): PathId<ProjectId>,
+    Body(patch): Body<ProjectPatch>,
+) -> Result<Show<ProjectView>, ApiError> {
+    let ProjectPatch { name, description, status } = patch;
+    let change = ProjectChange { name, description, status };
+    let project = store.write(&caller, async |tx| projects::change(tx.work(), id, &change).await).await?;
+    Ok(Show(project.into()))
+}
+
+async fn delete(
+    caller: Can<WriteProjects>,
+    store: Data<TenantStore>,
+    PathId(id): PathId<ProjectId>,
+) -> Result<Gone, ApiError> {
+    store.write(&caller, async |tx| projects::delete(tx.work(), id).await).await?;
+    Ok(Gone)
+}
+
+async fn list_tasks(
+    caller: Can<tenantry_tenancy::permissions::needs::ReadTasks>,
+    store: Data<TenantStore>,
+    cursors: Data<Cursors>,
+    PathId(id): PathId<ProjectId>,
+    Query(filter): Query<ProjectTaskFilter>,
+) -> Result<PageView<TaskView>, ApiError> {
+    let filter = filter.of(id);
+    let list = filter.open(&cursors, caller.tenant())?;
+    let query = filter.query(list.page);
+    let page = store.read(&caller, async |tx| tasks::list_of_project(tx.work(), id, &query).await).await?;
+    Ok(list.view(page))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ProjectTaskFilter {
+    /// How many at the most.
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// In which order.
+    sort: Option<Order>,
+    /// Only those that are this far.
+    status: Option<TaskStatus>,
+    /// Only those that matter this much.
+    priority: Option<TaskPriority>,
+    /// Only those this member does.
+    assignee: Option<UserId>,
+}
+
+impl ProjectTaskFilter {
+    fn of(self, project: ProjectId) -> TaskFilter {
+        let Self { limit, cursor, sort, status, priority, assignee } = self;
+        TaskFilter { limit, cursor, sort, project: Some(project), status, priority, assignee }
+    }
+}
+
+impl From<ProjectError> for ApiError {
+    fn from(error: ProjectError) -> Self {
+        match error {
+            ProjectError::NotFound(_) => Self::not_found("project"),
+            ProjectError::Store(error) => error.into(),
+        }
+    }
+}

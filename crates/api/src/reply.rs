@@ -1,0 +1,135 @@
+//! What handlers give back.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, LINK, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::list::PageView;
+use crate::openapi::Operation;
+use crate::problem::ApiError;
+
+/// A success, and what the document says of it.
+pub(crate) trait Reply: Responder<Body = BoxBody> + 'static {
+    /// Adds what it is to the operation's description.
+    fn describe(operation: &mut Operation);
+}
+
+/// 200 with a view.
+pub(crate) struct Show<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for Show<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        json(StatusCode::OK, &self.0)
+    }
+}
+
+impl<T: Serialize + ToSchema + 'static> Reply for Show<T> {
+    fn describe(operation: &mut Operation) {
+        operation.reply::<T>(StatusCode::OK, &[]);
+    }
+}
+
+/// 201 with a view and where it can be found from now on.
+pub(crate) struct Created<T> {
+    pub(crate) location: String,
+    pub(crate) view: T,
+}
+
+impl<T: Serialize> Responder for Created<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = json(StatusCode::CREATED, &self.view);
+        if let Ok(location) = HeaderValue::try_from(self.location) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
+}
+
+impl<T: Serialize + ToSchema + 'static> Reply for Created<T> {
+    fn describe(operation: &mut Operation) {
+        operation.reply::<T>(StatusCode::CREATED, &["Location"]);
+    }
+}
+
+/// 204: it is gone.
+pub(crate) struct Gone;
+
+impl Responder for Gone {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::new(StatusCode::NO_CONTENT)
+    }
+}
+
+impl Reply for Gone {
+    fn describe(operation: &mut Operation) {
+        operation.empty_reply(StatusCode::NO_CONTENT);
+    }
+}
+
+impl<T: Serialize> Responder for PageView<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, req: &HttpRequest) -> HttpResponse {
+        let mut response = json(StatusCode::OK, &self);
+        if let Some(link) = self.link(req).and_then(|link| HeaderValue::try_from(link).ok()) {
+            response.headers_mut().insert(LINK, link);
+        }
+        response
+    }
+}
+
+impl<T: Serialize + ToSchema + 'static> Reply for PageView<T> {
+    fn describe(operation: &mut Operation) {
+        operation.reply::<Self>(StatusCode::OK, &["Link"]);
+    }
+}
+
+/// A file of ours, compressed or not.
+pub(crate) struct Asset {
+    pub(crate) content_type: &'static str,
+    pub(crate) bytes: &'static [u8],
+    pub(crate) gzipped: bool,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+}
+
+impl Responder for Asset {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        response.content_type(self.content_type);
+        if self.gzipped {
+            response.insert_header(("content-encoding", "gzip"));
+        }
+        for header in self.headers {
+            response.insert_header(*header);
+        }
+        response.body(self.bytes)
+    }
+}
+
+impl Reply for Asset {
+    fn describe(operation: &mut Operation) {
+        operation.empty_reply(StatusCode::OK);
+    }
+}
+
+fn json(status: StatusCode, view: &impl Serialize) -> HttpResponse {
+    // Most views are a few hundred bytes.
+    let mut body = Vec::with_capacity(512);
+    if let Err(error) = serde_json::to_writer(&mut body, view) {
+        return HttpResponse::from_error(ApiError::internal(error));
+    }
+    let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,94 @@
+//! An authenticator with all it needs in memory.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use tenantry_tenancy::{Email, Role, SessionId, Tenant, UserId};
+
+use super::{MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
+use crate::authenticator::{Authenticator, Parts};
+use crate::keys::SigningKeys;
+use crate::passwords::{Password, Passwords};
+use crate::tokens::{Holder, TokenSettings};
+use crate::watch::Watch;
+
+/// The password of everybody in a [`World`].
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A small world of tenants and people. Its feed is polled when a test says so.
+#[derive(Debug)]
+pub struct World {
+    /// Its time.
+    pub clock: Arc<SettableClock>,
+    /// Its tenants.
+    pub directory: Arc<MemoryDirectory>,
+    /// Its people.
+    pub store: Arc<MemoryCredentials>,
+    /// What is remembered of both.
+    pub watch: Arc<Watch>,
+    /// Hashes their passwords.
+    pub passwords: Passwords,
+    /// Lets them in.
+    pub authenticator: Authenticator,
+}
+
+impl World {
+    /// A world without anybody, that has been polled once.
+    pub async fn new() -> Self {
+        let directory = Arc::new(MemoryDirectory::default());
+        let store = Arc::new(MemoryCredentials::new(directory.clone()));
+        let world = Self::over(directory, store, weak_passwords());
+        world.poll().await;
+        world
+    }
+
+    /// Another instance over the same stores, with a key of its own and these passwords.
+    pub fn over(directory: Arc<MemoryDirectory>, store: Arc<MemoryCredentials>, passwords: Passwords) -> Self {
+        let start = DateTime::from_timestamp(1_800_000_000, 0).expect("this is a time");
+        let clock = Arc::new(SettableClock::new(start));
+        let settings = TokenSettings::default();
+        let watch = Arc::new(Watch::new(directory.clone(), 100, settings.revocation_memory()));
+        let keys = SigningKeys::from_pems(&[SigningKeys::generate_pem()]).expect("the key was just made");
+        let authenticator = Authenticator::new(Parts {
+            keys,
+            settings,
+            passwords: passwords.clone(),
+            store: store.clone(),
+            watch: watch.clone(),
+            clock: clock.clone(),
+            remembered_tokens: 100,
+        });
+        Self { clock, directory, store, watch, passwords, authenticator }
+    }
+
+    /// Takes note of what has changed.
+    pub async fn poll(&self) {
+        self.watch.poll_once().await.expect("the directory in memory answers unless it is switched off");
+    }
+
+    /// Adds an active tenant.
+    pub fn add_tenant(&self, slug: &str) -> Tenant {
+        let tenant = tenant(slug);
+        self.directory.put(tenant.clone());
+        tenant
+    }
+
+    /// Adds a person whose password is [`PASSWORD`] to some tenants.
+    pub async fn add_person(&self, email: &str, memberships: &[(&Tenant, Role)]) -> UserId {
+        let password = Password::parse(PASSWORD).expect("it is long enough");
+        let hash = self.passwords.hash(&password).await.expect("nobody else is hashing");
+        let user = self.store.add_user(Email::parse(email).expect("the caller gives an address"), Some(hash));
+        for (tenant, role) in memberships {
+            self.store.join(user, tenant.id, *role);
+        }
+        user
+    }
+
+    /// An access token for somebody new in the tenant.
+    pub fn access_token(&self, tenant: &Tenant, role: Role) -> (Holder, String) {
+        let holder = Holder { user: UserId::generate(), tenant: tenant.id, session: SessionId::generate(), role };
+        let lifetime = TokenSettings::default().access_lifetime;
+        let token = self.authenticator.issue_for(&holder, lifetime).expect("the key signs");
+        (holder, token)
+    }
+}

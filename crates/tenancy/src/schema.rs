@@ -1,0 +1,59 @@
+//! JSON Schemas of ids, texts and words, written where the types are, so that no document can disagree with them.
+
+/// Gives a type its schema, if the feature `schema` is on.
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! json_schema {
+    ($name:ident, $schema:expr) => {
+        impl $crate::utoipa::PartialSchema for $name {
+            fn schema() -> $crate::utoipa::openapi::RefOr<$crate::utoipa::openapi::Schema> {
+                $schema.into()
+            }
+        }
+
+        impl $crate::utoipa::ToSchema for $name {}
+    };
+}
+
+/// Gives a type no schema: the feature `schema` is off.
+#[cfg(not(feature = "schema"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! json_schema {
+    ($name:ident, $schema:expr) => {};
+}
+
+#[cfg(feature = "schema")]
+pub use with_schema::{format, pattern, text, words};
+
+#[cfg(feature = "schema")]
+mod with_schema {
+    use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaFormat, Type};
+
+    use crate::text::Shape;
+
+    fn string() -> ObjectBuilder {
+        ObjectBuilder::new().schema_type(Type::String)
+    }
+
+    /// A string of a known format.
+    pub fn format(format: &str) -> Object {
+        string().format(Some(SchemaFormat::Custom(format.to_owned()))).build()
+    }
+
+    /// A string that matches a pattern.
+    pub fn pattern(pattern: &str, max: usize) -> Object {
+        string().pattern(Some(pattern)).max_length(Some(max)).build()
+    }
+
+    /// A bounded text.
+    pub fn text(shape: Shape, max: usize) -> Object {
+        string().min_length((shape == Shape::Line).then_some(1)).max_length(Some(max)).build()
+    }
+
+    /// One of a closed set of words.
+    pub fn words(words: &'static [&'static str]) -> Object {
+        string().enum_values(Some(words.iter().copied())).build()
+    }
+}
