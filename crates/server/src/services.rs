@@ -1,0 +1,118 @@
+//! Everything a process shares among its requests, put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures_util::future::{BoxFuture, FutureExt};
+use tenantry_api::{Cursors, Parts, Readiness};
+use tenantry_app::TenantStore;
+use tenantry_auth::{Authenticator, Passwords, Watch};
+use tenantry_infra::{PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
+use tenantry_tenancy::SystemClock;
+use tenantry_tenancy::provisioning::TenantStorage;
+use tokio::time::timeout;
+
+use crate::database::Database;
+use crate::keys;
+use crate::settings::Settings;
+
+/// Connections for what comes before a tenant is known: logins, and the feed of changes.
+const DIRECTORY_CONNECTIONS: usize = 4;
+/// Connections for operators and housekeeping.
+const PLATFORM_CONNECTIONS: usize = 2;
+/// How many tenants are remembered, at a few hundred bytes each.
+const REMEMBERED_TENANTS: usize = 100_000;
+
+/// What a process shares among its requests.
+pub struct Services {
+    /// Proves who is calling.
+    pub auth: Arc<Authenticator>,
+    /// What is remembered of tenants; must be kept fresh by running it.
+    pub watch: Arc<Watch>,
+    /// Logins and sessions.
+    pub directory: Arc<PgDirectory>,
+    /// Tenants and people.
+    pub registry: Arc<PgRegistry>,
+    /// Makes schemas, if this process may.
+    pub storage: Option<Arc<dyn TenantStorage>>,
+    cursors: Cursors,
+    settings: Settings,
+    api_url: String,
+}
+
+impl Services {
+    /// Puts the parts together. No connection is opened yet.
+    pub fn new(settings: &Settings, database: &Database) -> Result<Self> {
+        let wait = Duration::from_secs(settings.database.wait_seconds);
+        let pool = |url: &str, size| Pool::new(url, PoolSettings { size, wait });
+        let directory = Arc::new(PgDirectory::new(pool(&database.urls.directory, DIRECTORY_CONNECTIONS)?));
+        let registry = Arc::new(PgRegistry::new(pool(&database.urls.platform, PLATFORM_CONNECTIONS)?));
+        let tokens = settings.tokens();
+        let watch = Arc::new(Watch::new(directory.clone(), REMEMBERED_TENANTS, tokens.revocation_memory()));
+        let auth = Authenticator::new(tenantry_auth::authenticator::Parts {
+            keys: keys::signing_keys(settings)?,
+            settings: tokens,
+            passwords: Passwords::new(settings.passwords())
+                .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
+            store: directory.clone(),
+            watch: watch.clone(),
+            clock: Arc::new(SystemClock),
+            remembered_tokens: settings.auth.remembered_tokens,
+        });
+        let storage = database.migrator()?.map(|migrator| Arc::new(migrator) as Arc<dyn TenantStorage>);
+        Ok(Self {
+            auth: Arc::new(auth),
+            watch,
+            directory,
+            registry,
+            storage,
+            cursors: keys::cursors(settings)?,
+            settings: settings.clone(),
+            api_url: database.urls.api.clone(),
+        })
+    }
+
+    /// A store for the calling thread, with its share of `workers` of the connections.
+    pub fn store(&self, workers: usize) -> Result<TenantStore> {
+        let size = (self.settings.database.connections / workers.max(1)).max(1);
+        let wait = Duration::from_secs(self.settings.database.wait_seconds);
+        Ok(TenantStore::new(PgTenantStore::new(Pool::new(&self.api_url, PoolSettings { size, wait })?)))
+    }
+
+    /// The parts of the API for one worker thread.
+    pub fn parts(&self, store: TenantStore) -> Parts {
+        Parts {
+            store,
+            auth: self.auth.clone(),
+            registry: self.registry.clone(),
+            storage: self.storage.clone(),
+            readiness: Arc::new(Ready { registry: self.registry.clone(), watch: self.watch.clone() }),
+            clock: Arc::new(SystemClock),
+            cursors: self.cursors.clone(),
+            limits: self.settings.limits(),
+        }
+    }
+}
+
+/// Ready when the database answers and what is remembered is fresh.
+struct Ready {
+    registry: Arc<PgRegistry>,
+    watch: Arc<Watch>,
+}
+
+impl Readiness for Ready {
+    fn faults(&self) -> BoxFuture<'_, Vec<(&'static str, String)>> {
+        async {
+            let mut faults = Vec::new();
+            if !matches!(timeout(Duration::from_secs(1), self.registry.ping()).await, Ok(Ok(()))) {
+                faults.push(("database", "does not answer".to_owned()));
+            }
+            if self.watch.fresh().is_none() {
+                faults.push(("changes", "the feed of changes is older than a second".to_owned()));
+            }
+            faults
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,325 @@
+//! The configuration: `config/default.toml`, the file of the environment, then environment variables.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use config::{Config, File, FileFormat};
+use serde::Deserialize;
+use tenantry_api::Limits;
+use tenantry_auth::{PasswordSettings, TokenSettings};
+
+/// Where the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// On a developer's machine: what is missing is made, tenants are seeded.
+    Development,
+    /// For real: what is missing stops the start.
+    Production,
+}
+
+/// The whole configuration, as `config/default.toml` explains it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// From `APP_ENV`.
+    pub environment: Environment,
+    /// How requests are taken.
+    pub http: Http,
+    /// How the database is reached.
+    pub database: DatabaseSettings,
+    /// How callers are proven.
+    pub auth: Auth,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// How requests are taken.
+#[expect(missing_docs, reason = "config/default.toml explains every setting")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub host: String,
+    pub port: u16,
+    pub workers: usize,
+    pub body_bytes: usize,
+    pub body_seconds: u64,
+    pub request_seconds: u64,
+    pub rejection_status: u16,
+}
+
+/// How the database is reached.
+#[expect(missing_docs, reason = "config/default.toml explains every setting")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSettings {
+    pub url: String,
+    pub api_url: String,
+    pub directory_url: String,
+    pub platform_url: String,
+    pub migrator_url: String,
+    pub admin_url: String,
+    pub connections: usize,
+    pub wait_seconds: u64,
+    pub accept_missing_lockdown: bool,
+}
+
+/// How callers are proven.
+#[expect(missing_docs, reason = "config/default.toml explains every setting")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    pub issuer: String,
+    pub audience: String,
+    pub access_minutes: u64,
+    pub refresh_days: u64,
+    pub session_days: u64,
+    pub signing_key_files: String,
+    pub cursor_key: String,
+    pub password_memory_kib: u32,
+    pub password_iterations: u32,
+    pub password_queue: usize,
+    pub remembered_tokens: usize,
+}
+
+/// What is logged.
+#[expect(missing_docs, reason = "config/default.toml explains every setting")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub filter: String,
+    pub format: LogFormat,
+    pub error_file: String,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sections {
+    http: Http,
+    database: DatabaseSettings,
+    auth: Auth,
+    log: Log,
+}
+
+impl Settings {
+    /// Reads the configuration of this process. The error is one sentence that names the setting.
+    pub fn load() -> Result<Self> {
+        Self::read(Path::new("config"), &|name| std::env::var(name).ok())
+    }
+
+    /// Reads the configuration from a folder and from variables.
+    pub fn read(folder: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let environment = environment(variable("APP_ENV").as_deref())?;
+        let file = folder.join(match environment {
+            Environment::Development => "development.toml",
+            Environment::Production => "production.toml",
+        });
+        let mut builder = Config::builder()
+            .add_source(File::from_str(include_str!("../../../config/default.toml"), FileFormat::Toml))
+            .add_source(File::from(file).format(FileFormat::Toml).required(false));
+        let defaults = builder.clone().build().map_err(sentence)?;
+        for (section, setting) in names(&defaults) {
+            let name = format!("TENANTRY_{}__{}", section.to_uppercase(), setting.to_uppercase());
+            if let Some(value) = variable(&name) {
+                builder = builder.set_override(format!("{section}.{setting}"), value).map_err(sentence)?;
+            }
+        }
+        for (name, setting) in
+            [("DATABASE_URL", "database.url"), ("ADMIN_DATABASE_URL", "database.admin_url"), ("PORT", "http.port")]
+        {
+            if let Some(value) = variable(name) {
+                builder = builder.set_override(setting, value).map_err(sentence)?;
+            }
+        }
+        let sections: Sections = builder.build().and_then(Config::try_deserialize).map_err(sentence)?;
+        let Sections { http, database, auth, log } = sections;
+        let settings = Self { environment, http, database, auth, log };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Whether the program may make what is missing.
+    pub fn is_development(&self) -> bool {
+        self.environment == Environment::Development
+    }
+
+    /// What requests are bounded by.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            body_bytes: self.http.body_bytes,
+            body_time: Duration::from_secs(self.http.body_seconds),
+            request_time: Duration::from_secs(self.http.request_seconds),
+            rejection_status: self.http.rejection_status,
+        }
+    }
+
+    /// Who issues tokens, for whom, and how long they live.
+    pub fn tokens(&self) -> TokenSettings {
+        let access_lifetime = Duration::from_secs(60 * self.auth.access_minutes);
+        let day = Duration::from_secs(24 * 60 * 60);
+        TokenSettings {
+            issuer: self.auth.issuer.clone(),
+            audience: self.auth.audience.clone(),
+            access_lifetime,
+            // The seeded tokens of development are good for a day.
+            max_access_lifetime: if self.is_development() { day.max(access_lifetime) } else { access_lifetime },
+            refresh_lifetime: day * u32::try_from(self.auth.refresh_days).unwrap_or(u32::MAX),
+            session_lifetime: day * u32::try_from(self.auth.session_days).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// How passwords are hashed.
+    pub fn passwords(&self) -> PasswordSettings {
+        PasswordSettings {
+            memory_kib: self.auth.password_memory_kib,
+            iterations: self.auth.password_iterations,
+            queue: self.auth.password_queue,
+            ..PasswordSettings::default()
+        }
+    }
+
+    /// How many threads serve requests.
+    pub fn workers(&self) -> usize {
+        match self.http.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let Self { http, database, auth, .. } = self;
+        ensure!(matches!(http.rejection_status, 401 | 403), "http.rejection_status must be 401 or 403");
+        for (name, value) in [
+            ("http.body_seconds", http.body_seconds),
+            ("http.request_seconds", http.request_seconds),
+            ("database.wait_seconds", database.wait_seconds),
+            ("auth.access_minutes", auth.access_minutes),
+            ("auth.refresh_days", auth.refresh_days),
+            ("auth.session_days", auth.session_days),
+        ] {
+            ensure!((1..=36_500).contains(&value), "{name} must be from 1 to 36500");
+        }
+        ensure!(http.body_bytes >= 1024, "http.body_bytes must be at least 1024");
+        ensure!(auth.remembered_tokens > 0, "auth.remembered_tokens must be at least 1");
+        ensure!(
+            !auth.issuer.is_empty() && !auth.audience.is_empty(),
+            "auth.issuer and auth.audience must not be empty"
+        );
+        ensure!(
+            database.connections >= self.workers(),
+            "database.connections must be at least {}, one for each worker",
+            self.workers()
+        );
+        ensure!(
+            auth.cursor_key.is_empty() || auth.cursor_key.len() >= 32,
+            "auth.cursor_key must have at least 32 characters"
+        );
+        if self.environment == Environment::Production {
+            let roles = [&database.api_url, &database.directory_url, &database.platform_url];
+            let reachable = !database.url.is_empty() || roles.iter().all(|url| !url.is_empty());
+            ensure!(reachable, "DATABASE_URL (database.url) must be set in production");
+            ensure!(!auth.signing_key_files.is_empty(), "auth.signing_key_files must be set in production");
+            ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
+        }
+        Ok(())
+    }
+}
+
+fn environment(name: Option<&str>) -> Result<Environment> {
+    match name {
+        Some("development") => Ok(Environment::Development),
+        Some("production") => Ok(Environment::Production),
+        // A production build has nothing to develop with.
+        None if cfg!(feature = "embedded") => Ok(Environment::Development),
+        None => Ok(Environment::Production),
+        Some(other) => bail!("APP_ENV must be development or production, not {other}"),
+    }
+}
+
+/// Every setting of the default configuration, as section and name.
+fn names(defaults: &Config) -> Vec<(String, String)> {
+    let Ok(sections) =
+        defaults.clone().try_deserialize::<std::collections::BTreeMap<String, config::Map<String, config::Value>>>()
+    else {
+        return Vec::new();
+    };
+    sections
+        .into_iter()
+        .flat_map(|(section, settings)| settings.into_keys().map(move |name| (section.clone(), name)))
+        .collect()
+}
+
+fn sentence(error: config::ConfigError) -> anyhow::Error {
+    anyhow::anyhow!("the configuration is wrong: {error}")
+}
+
+/// Reads a file that a setting names.
+pub(crate) fn read_file(setting: &str, path: &str) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{setting} names {path}, which cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+        Settings::read(&folder, &|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const PRODUCTION: &[(&str, &str)] = &[
+        ("APP_ENV", "production"),
+        ("DATABASE_URL", "postgres://x@y/z"),
+        ("TENANTRY_AUTH__SIGNING_KEY_FILES", "/key.pem"),
+        ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef"),
+    ];
+
+    #[test]
+    fn the_environment_overrides_the_files() {
+        let settings = read(&[("TENANTRY_HTTP__PORT", "9000"), ("DATABASE_URL", "postgres://x@y/z")]).unwrap();
+
+        assert_eq!((settings.http.port, settings.database.url.as_str()), (9000, "postgres://x@y/z"));
+        assert_eq!(settings.log.format, LogFormat::Text);
+        assert_eq!(read(PRODUCTION).unwrap().http.host, "0.0.0.0");
+    }
+
+    #[test]
+    fn production_refuses_to_start_without_each_of_its_secrets() {
+        for missing in ["DATABASE_URL", "TENANTRY_AUTH__SIGNING_KEY_FILES", "TENANTRY_AUTH__CURSOR_KEY"] {
+            let rest: Vec<_> = PRODUCTION.iter().copied().filter(|(name, _)| *name != missing).collect();
+
+            let error = read(&rest).unwrap_err().to_string();
+
+            let setting = missing.trim_start_matches("TENANTRY_").to_lowercase().replace("__", ".");
+            assert!(error.to_lowercase().contains(&setting), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (name, value, setting) in [
+            ("TENANTRY_HTTP__PORT", "many", "http.port"),
+            ("TENANTRY_HTTP__REJECTION_STATUS", "200", "http.rejection_status"),
+            ("TENANTRY_DATABASE__CONNECTIONS", "0", "database.connections"),
+            ("TENANTRY_AUTH__ACCESS_MINUTES", "0", "auth.access_minutes"),
+            ("TENANTRY_AUTH__CURSOR_KEY", "short", "auth.cursor_key"),
+            ("TENANTRY_LOG__FORMAT", "xml", "log.format"),
+            ("APP_ENV", "staging", "APP_ENV"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(setting), "{name}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+}
