@@ -1,6 +1,6 @@
 //! The edge of the API: what happens around every request, whatever its route.
 //!
-//! Gives the request its id, bounds its time, takes both spellings of a path, and renders every error as a problem
+//! Gives the request its id, takes both spellings of a path, and renders every error as a problem
 //! document. Errors are logged here and nowhere below.
 
 use std::cell::Cell;
@@ -15,7 +15,6 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use tenantry_tenancy::{Actor, RequestId, TenantId};
-use tokio::time::timeout;
 
 use crate::Limits;
 use crate::problem::ApiError;
@@ -42,19 +41,7 @@ pub async fn edge<B: MessageBody + 'static>(
     drop_trailing_slash(&mut req);
     let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
 
-    // The request is kept for the case that the time runs out, when the service has swallowed its own copy.
-    let request = req.request().clone();
-    let served = match timeout(limits.request_time, next.call(req)).await {
-        Ok(Ok(response)) => response.map_into_left_body(),
-        Ok(Err(error)) => {
-            let response = HttpResponse::from_error(error);
-            ServiceResponse::new(request, response).map_into_right_body()
-        }
-        Err(_) => {
-            let response = HttpResponse::from_error(ApiError::unavailable("a request took too long", limits.body_time));
-            ServiceResponse::new(request, response).map_into_right_body()
-        }
-    };
+    let served = next.call(req).await?.map_into_left_body();
     let mut response = render(served, id, limits);
     let name = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
     let headers = response.headers_mut();

@@ -5,15 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, Route, guard};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use tenantry_tenancy::Permission;
+use tokio::time::timeout;
 
+use crate::Limits;
 use crate::extract::{Guarded, Input, OperatorGuarded};
 use crate::openapi::Operation;
 use crate::problem::ApiError;
@@ -120,7 +123,9 @@ impl Routes {
             } else {
                 web::method(guarded.clone())
             };
-            route.to(move |Strict(args): Strict<A>| handler.call(args))
+            route.to(move |limits: Data<Limits>, Strict(args): Strict<A>| {
+                bounded(limits.request_time, handler.call(args))
+            })
         });
         self.0.push(Entry { method, path, access, operation, route });
     }
@@ -147,6 +152,12 @@ impl Routes {
             cfg.service(entries.iter().fold(resource, |resource, entry| resource.route((entry.route)())));
         }
     }
+}
+
+/// Gives a handler so much time and no more. What it has begun is undone when it is dropped.
+async fn bounded<R>(limit: Duration, handled: impl Future<Output = Result<R, ApiError>>) -> Result<R, ApiError> {
+    let late = |_| Err(ApiError::unavailable("a handler took too long", Duration::from_secs(1)));
+    timeout(limit, handled).await.unwrap_or_else(late)
 }
 
 /// A handler's inputs, read only if the query string has nothing that none of them reads.

@@ -1,0 +1,5 @@
+//! Placeholder being written.
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    Ok(())
+}
