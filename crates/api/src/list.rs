@@ -1,20 +1,52 @@
 //! Lists: one page at a time, with a cursor and a link to the next.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use serde::Serialize;
 use tenantry_tenancy::{Limit, Order, Page, PageQuery, TenantId};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::cursor::Cursors;
 use crate::problem::ApiError;
 
 /// One page of a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct PageView<T> {
     /// The items.
     pub(crate) data: Vec<T>,
     /// Give this as `cursor` to get the next page; `null` on the last one.
     pub(crate) next_cursor: Option<String>,
+}
+
+impl<T: ToSchema> PartialSchema for PageView<T> {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .property("data", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
+            .property(
+                "next_cursor",
+                ObjectBuilder::new()
+                    .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+                    .description(Some("Give this as `cursor` to get the next page; `null` on the last one.")),
+            )
+            .required("data")
+            .required("next_cursor")
+            .into()
+    }
+}
+
+/// Named after its items: `ProjectViewPage`.
+impl<T: ToSchema> ToSchema for PageView<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Page", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 impl<T> PageView<T> {

@@ -106,12 +106,15 @@ struct ProjectPatch {
 #[serde(deny_unknown_fields)]
 struct ProjectFilter {
     /// How many at the most.
+    #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
     cursor: Option<String>,
     /// In which order.
+    #[param(inline)]
     sort: Option<Order>,
     /// Only those that stand like this.
+    #[param(inline)]
     status: Option<ProjectStatus>,
 }
 
@@ -249,16 +252,21 @@ async fn list_tasks(
 #[serde(deny_unknown_fields)]
 struct ProjectTaskFilter {
     /// How many at the most.
+    #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
     cursor: Option<String>,
     /// In which order.
+    #[param(inline)]
     sort: Option<Order>,
     /// Only those that are this far.
+    #[param(inline)]
     status: Option<TaskStatus>,
     /// Only those that matter this much.
+    #[param(inline)]
     priority: Option<TaskPriority>,
     /// Only those this member does.
+    #[param(inline)]
     assignee: Option<UserId>,
 }
 

@@ -162,18 +162,24 @@ impl From<TaskPatch> for TaskChange {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskFilter {
     /// How many at the most.
+    #[param(inline)]
     pub(crate) limit: Option<Limit>,
     /// Where the last page ended.
     pub(crate) cursor: Option<String>,
     /// In which order.
+    #[param(inline)]
     pub(crate) sort: Option<Order>,
     /// Only those of this project.
+    #[param(inline)]
     pub(crate) project: Option<ProjectId>,
     /// Only those that are this far.
+    #[param(inline)]
     pub(crate) status: Option<TaskStatus>,
     /// Only those that matter this much.
+    #[param(inline)]
     pub(crate) priority: Option<TaskPriority>,
     /// Only those this member does.
+    #[param(inline)]
     pub(crate) assignee: Option<UserId>,
 }
 

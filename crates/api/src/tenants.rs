@@ -81,8 +81,10 @@ struct TenantPatch {
 #[serde(deny_unknown_fields)]
 struct TenantFilter {
     /// How many at the most.
+    #[param(inline)]
     limit: Option<Limit>,
     /// The slug of the last one seen.
+    #[param(inline)]
     after: Option<Slug>,
 }
 

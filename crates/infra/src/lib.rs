@@ -15,6 +15,8 @@ mod rows;
 mod schema;
 mod scope;
 mod sql;
+#[cfg(feature = "testing")]
+pub mod statements;
 mod tasks;
 mod tenant_tx;
 

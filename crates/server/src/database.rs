@@ -42,14 +42,18 @@ impl Database {
     /// The database that the settings name or, in development without one, a private server in `.data`.
     pub async fn open(settings: &Settings) -> Result<Self> {
         if names_a_database(&settings.database) {
-            let urls = Urls::configured(settings)?;
-            return Ok(Self {
-                urls,
-                #[cfg(feature = "embedded")]
-                embedded: None,
-            });
+            return Ok(Self::at(Urls::configured(settings)?));
         }
         Self::open_embedded(settings).await
+    }
+
+    /// The database at these URLs, on a server that is somebody else's business.
+    pub fn at(urls: Urls) -> Self {
+        Self {
+            urls,
+            #[cfg(feature = "embedded")]
+            embedded: None,
+        }
     }
 
     #[cfg(feature = "embedded")]

@@ -1,0 +1,380 @@
+//! What every test stands on: one Postgres and one server for the whole run, and tenants of the test's own.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::Value;
+use tenantry_embedded_pg::{Options, Server};
+use tenantry_infra::{TENANT_TABLES, statements};
+use tenantry_server::database::Urls;
+use tenantry_server::{Database, Services, Settings, serve};
+use tenantry_tenancy::provisioning::{NewTenant, provision};
+use tenantry_tenancy::{Actor, Email, Placement, Plan, RequestId, Role, SessionId, Slug, TenantScope, UserId};
+use tokio_postgres::{Client, NoTls};
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Both ways a tenant's rows can lie.
+pub const PLACEMENTS: [Placement; 2] = [Placement::Pooled, Placement::Schema];
+
+/// What all tests share. The Postgres is stopped by its watchdog when the process ends.
+pub struct Suite {
+    pub postgres: Server,
+    pub urls: Urls,
+    pub settings: Settings,
+    pub services: Arc<Services>,
+    pub base: String,
+}
+
+/// A test's hold on the suite: when it lets go, every statement that was sent must have been a good one.
+pub struct Hold(&'static Suite);
+
+impl std::ops::Deref for Hold {
+    type Target = Suite;
+
+    fn deref(&self) -> &Suite {
+        self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let bad = BAD_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
+            assert!(bad.is_empty(), "statements on tenant tables without the tenant predicate: {bad:#?}");
+        }
+    }
+}
+
+/// The suite, started by whichever test comes first.
+pub async fn suite() -> Hold {
+    static SUITE: OnceLock<Suite> = OnceLock::new();
+    // Starting blocks; the test's own thread may wait.
+    Hold(tokio::task::spawn_blocking(|| SUITE.get_or_init(start)).await.unwrap())
+}
+
+fn start() -> Suite {
+    statements::listen(judge);
+    let postgres = Server::start(&Options::test()).unwrap();
+    let admin = postgres.url("postgres", "tenantry");
+    let urls = Urls::of_admin(&admin).unwrap();
+    let settings = settings(&[]);
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn({
+        let (settings, urls, maintenance) = (settings.clone(), urls.clone(), postgres.url("postgres", "postgres"));
+        move || {
+            actix_web::rt::System::new().block_on(async move {
+                connect(&maintenance).await.batch_execute("create database tenantry").await.unwrap();
+                let database = Database::at(urls);
+                database.migrate(&|_| {}).await.unwrap();
+                let (services, base, server) = instance(&settings, &database).await;
+                send.send((services, base)).unwrap();
+                server.await.unwrap();
+            });
+        }
+    });
+    let (services, base) = receive.recv_timeout(PATIENCE).unwrap();
+    Suite { postgres, urls, settings, services, base }
+}
+
+/// The settings of the suite's servers, with some overridden.
+pub fn settings(overrides: &[(&str, &str)]) -> Settings {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    // Every instance of the run signs with the same key.
+    static PEM: OnceLock<String> = OnceLock::new();
+    std::fs::write(&key, PEM.get_or_init(tenantry_auth::SigningKeys::generate_pem)).unwrap();
+    let (_, key) = key.keep().unwrap();
+    let key = key.to_str().unwrap().to_owned();
+    let fixed = [
+        ("APP_ENV", "development"),
+        ("DATABASE_URL", "postgres://unused@localhost/unused"),
+        ("TENANTRY_HTTP__WORKERS", "2"),
+        ("TENANTRY_DATABASE__CONNECTIONS", "8"),
+        ("TENANTRY_AUTH__SIGNING_KEY_FILES", key.as_str()),
+        ("TENANTRY_AUTH__CURSOR_KEY", "a cursor key of the tests, 32 and more"),
+        // Fast enough for many logins; one test uses the real parameters.
+        ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),
+        ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1"),
+        ("TENANTRY_HTTP__BODY_SECONDS", "1"),
+    ];
+    let variable = |name: &str| {
+        let named = |(known, _): &&(&str, &str)| *known == name;
+        overrides.iter().find(named).or_else(|| fixed.iter().find(named)).map(|(_, value)| (*value).to_owned())
+    };
+    Settings::read(std::path::Path::new("no such folder"), &variable).unwrap()
+}
+
+/// One instance of the service with a feed of changes of its own, on a free port. Must run inside an actix system.
+pub async fn instance(settings: &Settings, database: &Database) -> (Arc<Services>, String, actix_web::dev::Server) {
+    let services = Arc::new(Services::new(settings, database).unwrap());
+    services.watch.poll_once().await.unwrap();
+    let watch = services.watch.clone();
+    tokio::spawn(async move { watch.run(tenantry_auth::watch::POLL_INTERVAL).await });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let server = serve::http(settings, services.clone(), listener).unwrap();
+    (services, base, server)
+}
+
+/// Another instance of the service on the same database, on threads of its own.
+pub async fn another_instance(
+    database: &'static Suite,
+    overrides: &'static [(&'static str, &'static str)],
+) -> (Arc<Services>, String) {
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let urls = database.urls.clone();
+    std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let (services, base, server) = instance(&settings(overrides), &Database::at(urls)).await;
+            send.send((services, base)).ok().unwrap();
+            server.await.unwrap();
+        });
+    });
+    receive.await.unwrap()
+}
+
+impl Hold {
+    /// The suite for as long as the process lives.
+    pub fn forever(&self) -> &'static Suite {
+        self.0
+    }
+}
+
+/// A connection beside the service.
+pub async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+impl Suite {
+    /// A superuser's connection, which no policy binds.
+    pub async fn admin(&self) -> Client {
+        connect(self.urls.admin.as_ref().unwrap()).await
+    }
+
+    /// A tenant of the test's own, with an owner, a member and a viewer.
+    pub async fn tenant(&self, placement: Placement) -> Tenant {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let slug = format!("t{}-{placement}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let email = |role: Role| Email::parse(&format!("{role}@{slug}.example")).unwrap();
+        let new =
+            NewTenant { slug: Slug::parse(&slug).unwrap(), plan: Plan::Standard, placement, owner: email(Role::Owner) };
+        let services = &self.services;
+        let tenant = provision(&*services.registry, services.storage.as_deref(), &new).await.unwrap();
+        let mut people = Vec::new();
+        for role in Role::ALL {
+            let user = services.registry.ensure_user(&email(*role)).await.unwrap();
+            services.registry.ensure_member(tenant.id, user, *role).await.unwrap();
+            people.push((*role, user));
+        }
+        Tenant { tenant, people, services: services.clone(), base: self.base.clone() }
+    }
+
+    /// Sends a request without a credential.
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        Request::new(&self.base, method, path)
+    }
+}
+
+/// A tenant of a test.
+pub struct Tenant {
+    pub tenant: tenantry_tenancy::Tenant,
+    pub people: Vec<(Role, UserId)>,
+    services: Arc<Services>,
+    base: String,
+}
+
+impl Tenant {
+    /// The person with this role.
+    pub fn user(&self, role: Role) -> UserId {
+        self.people.iter().find(|(of, _)| *of == role).unwrap().1
+    }
+
+    /// A caller with this role.
+    pub fn caller(&self, role: Role) -> Caller {
+        let user = self.user(role);
+        let holder = tenantry_auth::Holder { user, tenant: self.tenant.id, session: SessionId::generate(), role };
+        let token = self.services.auth.issue_for(&holder, Duration::from_secs(600)).unwrap();
+        Caller { token, base: self.base.clone() }
+    }
+
+    /// The owner.
+    pub fn owner(&self) -> Caller {
+        self.caller(Role::Owner)
+    }
+
+    /// A scope as a request of the owner would get it.
+    pub fn scope(&self) -> TenantScope {
+        let actor = Actor::User(self.user(Role::Owner));
+        TenantScope::grant(self.tenant.id, self.tenant.schema(), actor, RequestId::generate())
+    }
+}
+
+/// Somebody with a token.
+#[derive(Clone)]
+pub struct Caller {
+    pub token: String,
+    pub base: String,
+}
+
+impl Caller {
+    /// The same person at another instance.
+    pub fn at(&self, base: &str) -> Self {
+        Self { token: self.token.clone(), base: base.to_owned() }
+    }
+
+    /// A request with the caller's token.
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        Request::new(&self.base, method, path).header("authorization", &format!("Bearer {}", self.token))
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await
+    }
+
+    pub async fn delete(&self, path: &str) -> Response {
+        self.request(Method::DELETE, path).send().await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path).json(&body).send().await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Response {
+        self.request(Method::PUT, path).json(&body).send().await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Response {
+        self.request(Method::PATCH, path).json(&body).send().await
+    }
+
+    /// Creates a project and tells its id.
+    pub async fn project(&self, name: &str) -> String {
+        let created = self.post("/api/v1/projects", serde_json::json!({ "name": name })).await;
+        created.expect(201).json["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Creates a task and tells its id.
+    pub async fn task(&self, project: &str, title: &str) -> String {
+        let created = self.post("/api/v1/tasks", serde_json::json!({ "project": project, "title": title })).await;
+        created.expect(201).json["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A request being put together.
+pub struct Request(reqwest::RequestBuilder);
+
+impl Request {
+    fn new(base: &str, method: Method, path: &str) -> Self {
+        Self(reqwest::Client::new().request(method, format!("{base}{path}")).timeout(PATIENCE))
+    }
+
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        Self(self.0.json(body))
+    }
+
+    pub fn body(self, body: impl Into<reqwest::Body>) -> Self {
+        Self(self.0.body(body))
+    }
+
+    pub async fn send(self) -> Response {
+        let response = self.0.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Response { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+    pub json: Value,
+}
+
+impl Response {
+    /// Fails unless the answer has this status; an error must be a problem document.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        if status >= 400 {
+            assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+            for field in ["type", "title", "status", "detail", "code", "request_id", "errors", "error"] {
+                assert!(self.json.get(field).is_some(), "{field} is missing in {}", self.text);
+            }
+            assert_eq!(self.json["request_id"], self.header("x-request-id"));
+        }
+        self
+    }
+
+    /// Fails unless the answer is a problem with this status that names this field.
+    #[track_caller]
+    pub fn expect_field(self, status: u16, field: &str) -> Self {
+        let response = self.expect(status);
+        let named: Vec<&str> =
+            response.json["errors"].as_array().unwrap().iter().filter_map(|it| it["field"].as_str()).collect();
+        assert_eq!(named, [field], "{}", response.text);
+        response
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The body without what differs from request to request.
+    pub fn without_request_id(&self) -> String {
+        self.text.replace(self.header("x-request-id"), "…")
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, limit: Duration, mut condition: impl FnMut() -> F) {
+    let begun = Instant::now();
+    let mut looks = tokio::time::interval(Duration::from_millis(5));
+    while !condition().await {
+        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
+        looks.tick().await;
+    }
+}
+
+static BAD_STATEMENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static HEARD: AtomicUsize = AtomicUsize::new(0);
+
+/// How many statements on tenant tables were heard so far.
+pub fn statements_heard() -> usize {
+    HEARD.load(Ordering::Relaxed)
+}
+
+fn judge(statement: &str) {
+    if let Some(verdict) = carries_the_predicate(statement) {
+        HEARD.fetch_add(1, Ordering::Relaxed);
+        if !verdict {
+            BAD_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner).push(statement.to_owned());
+        }
+    }
+}
+
+/// Whether a statement has `tenant_id = $n` for each tenant table it names; nothing if it names none.
+///
+/// An INSERT has no predicate: its tenant is the column's default, which the policies check.
+pub fn carries_the_predicate(statement: &str) -> Option<bool> {
+    let sql = statement.split(" -- binds:").next().unwrap_or_default();
+    let named =
+        |table: &&&str| sql.contains(&format!("\"{table}\"")) || sql.split_whitespace().any(|word| word == **table);
+    let mut tables = TENANT_TABLES.iter().filter(named).peekable();
+    tables.peek()?;
+    if sql.starts_with("INSERT INTO") {
+        return Some(!sql.contains("SELECT") && !sql.contains("\"tenant_id\")"));
+    }
+    Some(tables.all(|table| sql.contains(&format!("\"{table}\".\"tenant_id\" = $"))))
+}

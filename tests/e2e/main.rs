@@ -1,0 +1,21 @@
+//! End-to-end tests: one binary, one Postgres, and servers on ports of their own.
+//!
+//! Start reading at `harness.rs`. Every test makes its own tenants: that is its isolation, and it exercises ours.
+
+#![expect(missing_docs, unreachable_pub, reason = "a test binary has no readers from outside")]
+
+mod harness;
+
+#[tokio::test]
+async fn smoke() {
+    let suite = harness::suite().await;
+    for placement in harness::PLACEMENTS {
+        let tenant = suite.tenant(placement).await;
+        let owner = tenant.owner();
+        let project = owner.project("x").await;
+        let stranger = suite.tenant(placement).await.owner();
+        owner.get(&format!("/api/v1/projects/{project}")).await.expect(200);
+        stranger.get(&format!("/api/v1/projects/{project}")).await.expect(404);
+    }
+    assert!(harness::statements_heard() > 3);
+}
