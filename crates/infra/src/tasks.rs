@@ -5,7 +5,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use tenantry_tenancy::{Order, Page, StoreError, UserId};
 use tenantry_work::projects::ProjectId;
-use tenantry_work::tasks::{NewTask, Task, TaskDescription, TaskError, TaskId, TaskQuery, TaskRepo, TaskTitle};
+use tenantry_work::tasks::{
+    DueDate, NewTask, Task, TaskDescription, TaskError, TaskId, TaskQuery, TaskRepo, TaskTitle,
+};
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
@@ -45,7 +47,7 @@ impl TryFrom<TaskRow> for Task {
             status: parsed(&row.status)?,
             priority: parsed(&row.priority)?,
             assignee: row.assignee_id.map(UserId::from_uuid),
-            due: row.due,
+            due: trusted(row.due.map(DueDate::new).transpose())?,
             completed_at: row.completed_at,
             version: row.version,
             created_at: row.created_at,
@@ -115,7 +117,7 @@ impl TaskRepo for PgTenantTx {
             status: new.status.as_str(),
             priority: new.priority.as_str(),
             assignee_id: new.assignee.map(UserId::as_uuid),
-            due: new.due,
+            due: new.due.map(DueDate::day),
             completed_at,
         };
         let insert = diesel::insert_into(tasks::table)
@@ -134,7 +136,7 @@ impl TaskRepo for PgTenantTx {
             status: task.status.as_str(),
             priority: task.priority.as_str(),
             assignee_id: task.assignee.map(UserId::as_uuid),
-            due: task.due,
+            due: task.due.map(DueDate::day),
             completed_at: task.completed_at,
         };
         let update = diesel::update(self.rows_of(tasks::table).filter(tasks::id.eq(task.id.as_uuid())))

@@ -4,6 +4,7 @@
 //! network once. A read gives every statement a transaction of its own: at READ COMMITTED each statement sees a snapshot
 //! of its own anyway, and nothing is left open between two of them.
 
+use std::any::TypeId;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 
@@ -15,7 +16,7 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
 use diesel::query_dsl::methods::FilterDsl;
-use diesel::result::QueryResult;
+use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
@@ -91,14 +92,13 @@ impl PgTenantTx {
         Pg: QueryMetadata<Q::SqlType>,
         ST: 'static,
     {
-        let id = <Q::Query as QueryId>::query_id();
+        let query = query.as_query();
+        let id = cached_as(&query);
         self.run(id, |mut conn| {
             let loading = AsyncConnectionCore::load(&mut conn, query);
             async move {
                 let rows = loading.await?;
-                rows.map(|row| U::build_from_row(&row?).map_err(diesel::result::Error::DeserializationError))
-                    .try_collect()
-                    .await
+                rows.map(|row| U::build_from_row(&row?).map_err(DieselError::DeserializationError)).try_collect().await
             }
         })
         .await
@@ -122,14 +122,14 @@ impl PgTenantTx {
     where
         Q: QueryFragment<Pg> + QueryId + Send + 'q,
     {
-        let id = Q::query_id();
+        let id = cached_as(&query);
         self.run(id, |mut conn| AsyncConnectionCore::execute_returning_count(&mut conn, query)).await
     }
 
     /// Sends one statement, with whatever must go before and can go behind it.
     async fn run<'s, T, F>(
         &'s mut self,
-        id: Option<std::any::TypeId>,
+        id: Option<TypeId>,
         statement: impl FnOnce(&'s AsyncPgConnection) -> F,
     ) -> Result<T, PgError>
     where
@@ -157,7 +157,7 @@ impl PgTenantTx {
                 send(conn, "COMMIT");
             }
             *state = State::Unopened;
-            *clean = true;
+            *clean = !matches!(&result, Err(error) if is_lost(error));
         } else {
             *state = if result.is_ok() { State::Open } else { State::Failed };
         }
@@ -189,6 +189,17 @@ async fn together<T>(
         polled
     })
     .await
+}
+
+/// Under what a connection remembers the query once it is prepared, if it does.
+fn cached_as<Q: QueryFragment<Pg> + QueryId>(query: &Q) -> Option<TypeId> {
+    Q::query_id().filter(|_| query.is_safe_to_cache_prepared(&Pg).unwrap_or(false))
+}
+
+/// Whether the error is that the connection is no more.
+fn is_lost(error: &DieselError) -> bool {
+    use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+    matches!(error, DieselError::DatabaseError(ClosedConnection | UnableToSendCommand, _))
 }
 
 /// Puts a message on its way. Its answer is read and dropped by the connection's driver.

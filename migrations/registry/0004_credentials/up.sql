@@ -35,8 +35,9 @@ end $$;
 revoke all on function registry.note_session() from public;
 create trigger note_revoked after update on registry.sessions for each row
   when (old.revoked_at is null and new.revoked_at is not null) execute function registry.note_session();
--- A member who leaves takes the sessions along.
+-- A member who leaves takes the sessions along. One that had ended anyway is nobody's news.
 create trigger note_deleted after delete on registry.sessions for each row
-  when (old.revoked_at is null) execute function registry.note_session();
+  when (old.revoked_at is null and old.ends_at > now()) execute function registry.note_session();
 
 grant select, delete on registry.sessions to tenantry_platform;
+grant select (expires_at), delete on registry.refresh_tokens to tenantry_platform;
