@@ -1,14 +1,18 @@
 //! What every test stands on: one Postgres and one server for the whole run, and tenants of the test's own.
 
+pub mod databases;
+pub mod rules;
+pub mod statements;
+pub mod wire;
+
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::Value;
 use tenantry_embedded_pg::{Options, Server};
-use tenantry_infra::{TENANT_TABLES, statements};
 use tenantry_server::database::Urls;
 use tenantry_server::{Database, Services, Settings, serve};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
@@ -43,8 +47,7 @@ impl std::ops::Deref for Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let bad = BAD_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
-            assert!(bad.is_empty(), "statements on tenant tables without the tenant predicate: {bad:#?}");
+            statements::assert_all_good();
         }
     }
 }
@@ -57,7 +60,7 @@ pub async fn suite() -> Hold {
 }
 
 fn start() -> Suite {
-    statements::listen(judge);
+    statements::listen();
     let postgres = Server::start(&Options::test()).unwrap();
     let admin = postgres.url("postgres", "tenantry");
     let urls = Urls::of_admin(&admin).unwrap();
@@ -124,8 +127,12 @@ pub async fn another_instance(
     database: &'static Suite,
     overrides: &'static [(&'static str, &'static str)],
 ) -> (Arc<Services>, String) {
+    instance_at(database.urls.clone(), overrides).await
+}
+
+/// An instance of the service on any database, on threads of its own.
+pub async fn instance_at(urls: Urls, overrides: &'static [(&'static str, &'static str)]) -> (Arc<Services>, String) {
     let (send, receive) = tokio::sync::oneshot::channel();
-    let urls = database.urls.clone();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let (services, base, server) = instance(&settings(overrides), &Database::at(urls)).await;
@@ -158,20 +165,7 @@ impl Suite {
 
     /// A tenant of the test's own, with an owner, a member and a viewer.
     pub async fn tenant(&self, placement: Placement) -> Tenant {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let slug = format!("t{}-{placement}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let email = |role: Role| Email::parse(&format!("{role}@{slug}.example")).unwrap();
-        let new =
-            NewTenant { slug: Slug::parse(&slug).unwrap(), plan: Plan::Standard, placement, owner: email(Role::Owner) };
-        let services = &self.services;
-        let tenant = provision(&*services.registry, services.storage.as_deref(), &new).await.unwrap();
-        let mut people = Vec::new();
-        for role in Role::ALL {
-            let user = services.registry.ensure_user(&email(*role)).await.unwrap();
-            services.registry.ensure_member(tenant.id, user, *role).await.unwrap();
-            people.push((*role, user));
-        }
-        Tenant { tenant, people, services: services.clone(), base: self.base.clone() }
+        Tenant::new(&self.services, &self.base, placement).await
     }
 
     /// Sends a request without a credential.
@@ -189,6 +183,22 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    pub async fn new(services: &Arc<Services>, base: &str, placement: Placement) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let slug = format!("t{}-{placement}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let email = |role: Role| Email::parse(&format!("{role}@{slug}.example")).unwrap();
+        let new =
+            NewTenant { slug: Slug::parse(&slug).unwrap(), plan: Plan::Standard, placement, owner: email(Role::Owner) };
+        let tenant = provision(&*services.registry, services.storage.as_deref(), &new).await.unwrap();
+        let mut people = Vec::new();
+        for role in Role::ALL {
+            let user = services.registry.ensure_user(&email(*role)).await.unwrap();
+            services.registry.ensure_member(tenant.id, user, *role).await.unwrap();
+            people.push((*role, user));
+        }
+        Self { tenant, people, services: services.clone(), base: base.to_owned() }
+    }
+
     /// The person with this role.
     pub fn user(&self, role: Role) -> UserId {
         self.people.iter().find(|(of, _)| *of == role).unwrap().1
@@ -288,8 +298,7 @@ impl Request {
     pub async fn send(self) -> Response {
         let response = self.0.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        Response { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+        Response::new(status, headers, response.text().await.unwrap())
     }
 }
 
@@ -303,6 +312,10 @@ pub struct Response {
 }
 
 impl Response {
+    fn new(status: u16, headers: reqwest::header::HeaderMap, text: String) -> Self {
+        Self { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+    }
+
     /// Fails unless the answer has this status; an error must be a problem document.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
@@ -345,36 +358,4 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, limit: Duration, m
         assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
         looks.tick().await;
     }
-}
-
-static BAD_STATEMENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static HEARD: AtomicUsize = AtomicUsize::new(0);
-
-/// How many statements on tenant tables were heard so far.
-pub fn statements_heard() -> usize {
-    HEARD.load(Ordering::Relaxed)
-}
-
-fn judge(statement: &str) {
-    if let Some(verdict) = carries_the_predicate(statement) {
-        HEARD.fetch_add(1, Ordering::Relaxed);
-        if !verdict {
-            BAD_STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner).push(statement.to_owned());
-        }
-    }
-}
-
-/// Whether a statement has `tenant_id = $n` for each tenant table it names; nothing if it names none.
-///
-/// An INSERT has no predicate: its tenant is the column's default, which the policies check.
-pub fn carries_the_predicate(statement: &str) -> Option<bool> {
-    let sql = statement.split(" -- binds:").next().unwrap_or_default();
-    let named =
-        |table: &&&str| sql.contains(&format!("\"{table}\"")) || sql.split_whitespace().any(|word| word == **table);
-    let mut tables = TENANT_TABLES.iter().filter(named).peekable();
-    tables.peek()?;
-    if sql.starts_with("INSERT INTO") {
-        return Some(!sql.contains("SELECT") && !sql.contains("\"tenant_id\")"));
-    }
-    Some(tables.all(|table| sql.contains(&format!("\"{table}\".\"tenant_id\" = $"))))
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/auth` and the public keys.
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,14 @@ use crate::reply::Show;
 use crate::routes::Routes;
 
 pub(crate) fn routes(routes: &mut Routes) {
-    routes.public(Method::POST, "/api/v1/auth/token", "Log in with a password", token);
-    routes.public(Method::POST, "/api/v1/auth/token/refresh", "Exchange a refresh token for new tokens", refresh);
-    routes.public(Method::POST, "/api/v1/auth/token/verify", "Tell whether an access token is good", verify);
+    let rejected = StatusCode::UNAUTHORIZED;
+    routes.public(Method::POST, "/api/v1/auth/token", "Log in with a password", token).fails(rejected);
+    routes
+        .public(Method::POST, "/api/v1/auth/token/refresh", "Exchange a refresh token for new tokens", refresh)
+        .fails(rejected);
+    routes
+        .public(Method::POST, "/api/v1/auth/token/verify", "Tell whether an access token is good", verify)
+        .fails(rejected);
     routes.public(Method::GET, "/.well-known/jwks.json", "The keys that verify our tokens (RFC 7517)", jwks);
 }
 

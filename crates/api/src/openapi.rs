@@ -72,9 +72,28 @@ impl Operation {
         ]);
     }
 
+    /// Adds an error that neither the handler's inputs nor its reply tell of.
+    pub(crate) fn fails(&mut self, status: StatusCode) {
+        self.errors.push(status);
+    }
+
     pub(crate) fn path_id<T: PartialSchema>(&mut self) {
+        self.path_parameter("id", &json!(T::schema()));
+    }
+
+    /// Adds the parameters of the path that no input has described: what is read otherwise is any text.
+    pub(crate) fn path(&mut self, path: &str) {
+        for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+            let is_it = |parameter: &Value| parameter["in"] == "path" && parameter["name"] == name;
+            if !self.parameters.iter().any(is_it) {
+                self.path_parameter(name, &json!({ "type": "string" }));
+            }
+        }
+    }
+
+    fn path_parameter(&mut self, name: &str, schema: &Value) {
         self.errors.push(StatusCode::NOT_FOUND);
-        self.parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": T::schema() }));
+        self.parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
     }
 
     pub(crate) fn query<T: IntoParams>(&mut self) {
@@ -89,6 +108,11 @@ impl Operation {
         let description = status.canonical_reason().unwrap_or_default();
         self.success = json!({ "description": description, "headers": headers, "content": { "application/json": { "schema": schema } } });
         self.success_status = status;
+    }
+
+    /// A file, of whatever type.
+    pub(crate) fn file_reply(&mut self) {
+        self.success = json!({ "description": "OK", "content": { "*/*": {} } });
     }
 
     pub(crate) fn empty_reply(&mut self, status: StatusCode) {

@@ -119,7 +119,7 @@ impl Responder for Asset {
 
 impl Reply for Asset {
     fn describe(operation: &mut Operation) {
-        operation.empty_reply(StatusCode::OK);
+        operation.file_reply();
     }
 }
 

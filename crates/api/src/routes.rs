@@ -91,8 +91,14 @@ impl Routes {
         self.add(method, path, Access::Operator, summary, handler);
     }
 
-    /// A route for everybody; it must be one of [`PUBLIC_ROUTES`].
-    pub(crate) fn public<F, A, R>(&mut self, method: Method, path: &'static str, summary: &'static str, handler: F)
+    /// A route for everybody; it must be one of [`PUBLIC_ROUTES`]. Gives what the document says of it, to add to.
+    pub(crate) fn public<F, A, R>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<A, Output = Result<R, ApiError>>,
         A: Input,
@@ -102,10 +108,17 @@ impl Routes {
             PUBLIC_ROUTES.contains(&(method.as_str(), path)),
             "{method} {path} is not on the list of public routes"
         );
-        self.add(method, path, Access::Public, summary, handler);
+        self.add(method, path, Access::Public, summary, handler)
     }
 
-    fn add<F, A, R>(&mut self, method: Method, path: &'static str, access: Access, summary: &'static str, handler: F)
+    fn add<F, A, R>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        summary: &'static str,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<A, Output = Result<R, ApiError>>,
         A: Input,
@@ -114,6 +127,7 @@ impl Routes {
         let mut operation = Operation::new(summary, std::any::type_name::<F>());
         A::describe(&mut operation);
         R::describe(&mut operation);
+        operation.path(path);
         let guarded = method.clone();
         let route = Box::new(move || {
             let handler = handler.clone();
@@ -127,7 +141,7 @@ impl Routes {
                 bounded(limits.request_time, handler.call(args))
             })
         });
-        self.0.push(Entry { method, path, access, operation, route });
+        &mut self.0.push_mut(Entry { method, path, access, operation, route }).operation
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {

@@ -2,14 +2,14 @@
 
 use actix_web::http::Method;
 use actix_web::web::Data;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_app::TenantStore;
 use tenantry_tenancy::permissions::needs::{ReadTasks, WriteTasks};
 use tenantry_tenancy::{Clock, Limit, Order, PageQuery, TenantId, UserId};
 use tenantry_work::projects::ProjectId;
 use tenantry_work::tasks::{
-    self, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery, TaskStatus, TaskTitle,
+    self, DueDate, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery, TaskStatus, TaskTitle,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -44,7 +44,7 @@ pub(crate) struct TaskView {
     status: TaskStatus,
     priority: TaskPriority,
     assignee: Option<UserId>,
-    due: Option<NaiveDate>,
+    due: Option<DueDate>,
     /// When it was finished; set exactly while the status is `done`.
     completed_at: Option<DateTime<Utc>>,
     /// Counts the changes made to it.
@@ -92,7 +92,7 @@ struct TaskBody {
     assignee: Option<UserId>,
     /// No day if not given.
     #[serde(default)]
-    due: Option<NaiveDate>,
+    due: Option<DueDate>,
 }
 
 impl TaskBody {
@@ -147,8 +147,8 @@ struct TaskPatch {
     #[schema(value_type = Option<UserId>)]
     assignee: Option<Option<UserId>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<NaiveDate>)]
-    due: Option<Option<NaiveDate>>,
+    #[schema(value_type = Option<DueDate>)]
+    due: Option<Option<DueDate>>,
 }
 
 impl From<TaskPatch> for TaskChange {
@@ -203,6 +203,39 @@ impl TaskFilter {
     }
 }
 
+/// The same, where a status must be given.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct StatusFilter {
+    /// How many at the most.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// In which order.
+    #[param(inline)]
+    sort: Option<Order>,
+    /// Only those of this project.
+    #[param(inline)]
+    project: Option<ProjectId>,
+    /// Only those that are this far.
+    #[param(inline)]
+    status: TaskStatus,
+    /// Only those that matter this much.
+    #[param(inline)]
+    priority: Option<TaskPriority>,
+    /// Only those this member does.
+    #[param(inline)]
+    assignee: Option<UserId>,
+}
+
+impl From<StatusFilter> for TaskFilter {
+    fn from(filter: StatusFilter) -> Self {
+        let StatusFilter { limit, cursor, sort, project, status, priority, assignee } = filter;
+        Self { limit, cursor, sort, project, status: Some(status), priority, assignee }
+    }
+}
+
 async fn list(
     caller: Can<ReadTasks>,
     store: Data<TenantStore>,
@@ -219,12 +252,9 @@ async fn list_by_status(
     caller: Can<ReadTasks>,
     store: Data<TenantStore>,
     cursors: Data<Cursors>,
-    Query(filter): Query<TaskFilter>,
+    Query(filter): Query<StatusFilter>,
 ) -> Result<PageView<TaskView>, ApiError> {
-    if filter.status.is_none() {
-        return Err(ApiError::invalid("status", "required", "is required"));
-    }
-    list(caller, store, cursors, Query(filter)).await
+    list(caller, store, cursors, Query(filter.into())).await
 }
 
 async fn create(

@@ -12,7 +12,7 @@ use tenantry_tenancy::tenants::TenantSettings;
 use tenantry_tenancy::{Email, Limit, Placement, Plan, Slug, Tenant, TenantId, TenantStatus};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::extract::{Body, OperatorCaller, PathId, Query};
+use crate::extract::{Body, OperatorCaller, PathId, Query, present};
 use crate::problem::ApiError;
 use crate::reply::{Created, Show};
 use crate::routes::Routes;
@@ -24,7 +24,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.operator(Method::GET, PATH, "List tenants by slug", list);
     routes.operator(Method::POST, PATH, "Create a tenant, or go on creating it", create);
     routes.operator(Method::GET, ONE, "Show a tenant", show);
-    routes.operator(Method::PATCH, ONE, "Suspend or resume a tenant", change);
+    routes.operator(Method::PATCH, ONE, "Suspend or resume a tenant, or change its settings", change);
 }
 
 /// Makes schemas, if this process may.
@@ -70,11 +70,18 @@ struct TenantBody {
     owner_email: Email,
 }
 
-/// The state a tenant is to be in.
+/// What is to change about a tenant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TenantPatch {
-    status: TenantStatus,
+    /// `active` or `suspended`.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    status: Option<TenantStatus>,
+    /// Replaces all settings.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    settings: Option<TenantSettings>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -128,7 +135,13 @@ async fn change(
     PathId(id): PathId<TenantId>,
     Body(patch): Body<TenantPatch>,
 ) -> Result<Show<TenantView>, ApiError> {
-    let tenant = provisioning::set_status(&**registry, id, patch.status).await?;
+    let mut tenant = registry.find(id).await?.ok_or(TenantError::NotFound(id))?;
+    if let Some(status) = patch.status {
+        tenant = provisioning::set_status(&**registry, id, status).await?;
+    }
+    if let Some(settings) = patch.settings {
+        tenant = provisioning::set_settings(&**registry, id, settings).await?;
+    }
     Ok(Show(tenant.into()))
 }
 

@@ -141,8 +141,8 @@ impl Migrator {
         let pooled = Target::Tenant(SchemaName::Pooled);
         applied.insert("pooled".to_owned(), self.migrate(pooled, progress).await?);
 
-        let behind = self.behind().await?;
-        let runs = stream::iter(behind).map(async |schema| {
+        let others = self.not_newest().await?;
+        let runs = stream::iter(others).map(async |schema| {
             let made = self.migrate(Target::Tenant(schema), progress).await?;
             Ok::<_, MigrationError>((schema.to_string(), made))
         });
@@ -151,14 +151,14 @@ impl Migrator {
         Ok(applied)
     }
 
-    /// The tenants' own schemas that lack a migration.
-    pub async fn behind(&self) -> Result<Vec<SchemaName>, MigrationError> {
+    /// The tenants' own schemas that lack a migration, or have one that this program does not know.
+    pub async fn not_newest(&self) -> Result<Vec<SchemaName>, MigrationError> {
         let client = connect(&self.config).await?;
         let rows = client
             .query(
                 "select n.nspname::text from pg_namespace n \
                  where n.nspname ~ '^t_[0-9a-f]{32}$' \
-                   and (select coalesce(max(version), 0) from registry.schema_ledger where schema_name = n.nspname) < $1 \
+                   and (select coalesce(max(version), 0) from registry.schema_ledger where schema_name = n.nspname) <> $1 \
                  order by 1",
                 &[&newest(TENANT)],
             )

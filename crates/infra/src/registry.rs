@@ -1,18 +1,19 @@
 //! The registry of tenants, as the role `tenantry_platform`.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use tenantry_auth::{PasswordHash, TokenDigest};
 use tenantry_tenancy::provisioning::{NewTenant, Step, TenantError, TenantRegistry};
+use tenantry_tenancy::tenants::TenantSettings;
 use tenantry_tenancy::{Email, OperatorId, Role, Slug, StoreError, Tenant, TenantId, TenantStatus, UserId};
 use uuid::Uuid;
 
 use crate::connection::Pool;
 use crate::rows::{parsed, trusted};
-use crate::schema::{memberships, operators, provisioning_steps, tenants, users};
+use crate::schema::{changes, memberships, operators, provisioning_steps, sessions, tenants, users};
 
 /// The registry in Postgres.
 pub struct PgRegistry {
@@ -89,17 +90,17 @@ impl PgRegistry {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let ping = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1"));
+        let ping = diesel::select(1.into_sql::<diesel::sql_types::Integer>());
         self.pool.load::<_, i32, _>(ping).await?;
         Ok(())
     }
 
-    /// Forgets ended sessions and changes that every instance has seen.
-    pub async fn prune(&self) -> Result<(), StoreError> {
-        let sessions = diesel::sql_query("DELETE FROM registry.sessions WHERE ends_at < now() - interval '1 day'");
-        self.pool.execute(sessions).await?;
-        let changes = diesel::sql_query("DELETE FROM registry.changes WHERE at < now() - interval '3 days'");
-        self.pool.execute(changes).await?;
+    /// Forgets sessions that ended a day ago, and changes that every instance has seen: those of three days ago.
+    pub async fn prune(&self, moment: DateTime<Utc>) -> Result<(), StoreError> {
+        let ended = sessions::table.filter(sessions::ends_at.lt(moment - TimeDelta::days(1)));
+        self.pool.execute(diesel::delete(ended)).await?;
+        let seen = changes::table.filter(changes::at.lt(moment - TimeDelta::days(3)));
+        self.pool.execute(diesel::delete(seen)).await?;
         Ok(())
     }
 }
@@ -197,6 +198,13 @@ impl TenantRegistry for PgRegistry {
     async fn set_status(&self, id: TenantId, from: TenantStatus, to: TenantStatus) -> Result<bool, StoreError> {
         let row = tenants::table.filter(tenants::id.eq(id.as_uuid())).filter(tenants::status.eq(from.as_str()));
         let update = diesel::update(row).set((tenants::status.eq(to.as_str()), tenants::updated_at.eq(now)));
+        Ok(self.pool.execute(update).await? > 0)
+    }
+
+    async fn set_settings(&self, id: TenantId, settings: &TenantSettings) -> Result<bool, StoreError> {
+        let settings = trusted(serde_json::to_value(settings))?;
+        let update = diesel::update(tenants::table.filter(tenants::id.eq(id.as_uuid())))
+            .set((tenants::settings.eq(settings), tenants::updated_at.eq(now)));
         Ok(self.pool.execute(update).await? > 0)
     }
 }

@@ -83,6 +83,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    registry.sessions (id) {
+        id -> Uuid,
+        ends_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.changes (id) {
+        id -> Int8,
+        at -> Timestamptz,
+    }
+}
+
 /// A table whose rows belong to tenants.
 pub(crate) trait TenantTable: Table + Sized {
     /// Its column `tenant_id`.

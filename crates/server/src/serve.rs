@@ -125,7 +125,7 @@ async fn housekeep(services: Arc<Services>) {
     let mut hours = tokio::time::interval(Duration::from_secs(60 * 60));
     loop {
         hours.tick().await;
-        if let Err(error) = services.registry.prune().await {
+        if let Err(error) = services.registry.prune(chrono::Utc::now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "housekeeping failed");
         }
     }

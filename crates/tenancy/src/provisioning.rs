@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 
+use crate::tenants::TenantSettings;
 use crate::{Email, Placement, Plan, Slug, StoreError, Tenant, TenantId, TenantStatus, UserId, words};
 
 words!(
@@ -81,6 +82,9 @@ pub trait TenantRegistry: Send + Sync {
 
     /// Moves a tenant from one state to another; false when it was no longer in the first.
     async fn set_status(&self, id: TenantId, from: TenantStatus, to: TenantStatus) -> Result<bool, StoreError>;
+
+    /// Replaces what the tenant set for itself; false when there is no such tenant.
+    async fn set_settings(&self, id: TenantId, settings: &TenantSettings) -> Result<bool, StoreError>;
 }
 
 /// Makes the place where a tenant's rows lie. Only a process with the migrator's credentials has one.
@@ -143,12 +147,23 @@ pub async fn set_status(registry: &dyn TenantRegistry, id: TenantId, to: TenantS
     Ok(Tenant { status: to, ..tenant })
 }
 
+/// Replaces a tenant's settings.
+pub async fn set_settings(
+    registry: &dyn TenantRegistry,
+    id: TenantId,
+    settings: TenantSettings,
+) -> Result<Tenant, TenantError> {
+    registry.set_settings(id, &settings).await?;
+    registry.find(id).await?.ok_or(TenantError::NotFound(id))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use super::*;
     use crate::Clock;
+    use crate::tenants::DisplayName;
 
     /// A registry in memory whose storage breaks at one step, as a crash would.
     #[derive(Default)]
@@ -220,6 +235,12 @@ mod tests {
             let found = tenants.iter_mut().find(|(tenant, _)| tenant.id == id && tenant.status == from);
             Ok(found.map(|(tenant, _)| tenant.status = to).is_some())
         }
+
+        async fn set_settings(&self, id: TenantId, settings: &TenantSettings) -> Result<bool, StoreError> {
+            let mut tenants = self.tenants.lock().unwrap();
+            let found = tenants.iter_mut().find(|(tenant, _)| tenant.id == id);
+            Ok(found.map(|(tenant, _)| tenant.settings = settings.clone()).is_some())
+        }
     }
 
     #[async_trait]
@@ -278,6 +299,20 @@ mod tests {
 
         assert!(matches!(refused, Err(TenantError::NoStorage)));
         assert_eq!(fake.list(None, 1).await.unwrap()[0].status, TenantStatus::Provisioning);
+    }
+
+    #[tokio::test]
+    async fn settings_are_replaced_as_a_whole() {
+        let fake = Fake::default();
+        let id = provision(&fake, None, &acme(Plan::Free)).await.unwrap().id;
+        let settings = TenantSettings { display_name: Some(DisplayName::parse("Acme").unwrap()) };
+
+        let set = set_settings(&fake, id, settings.clone()).await.unwrap();
+        let cleared = set_settings(&fake, id, TenantSettings::default()).await.unwrap();
+        let missing = set_settings(&fake, TenantId::random(), settings.clone()).await;
+
+        assert_eq!((set.settings, cleared.settings), (settings, TenantSettings::default()));
+        assert!(matches!(missing, Err(TenantError::NotFound(_))));
     }
 
     #[tokio::test]

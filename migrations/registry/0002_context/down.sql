@@ -5,3 +5,4 @@ drop function sec.isolate(regclass);
 drop function sec.capture();
 drop function sec.touch();
 drop function sec.tenant();
+revoke usage on schema sec from tenantry_api, tenantry_owner;

@@ -1,12 +1,14 @@
 //! What every repository of tasks does.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tenantry_tenancy::{Limit, Order, Page, PageQuery, UserId};
 
 use super::projects;
 use crate::WorkTx;
 use crate::projects::ProjectId;
-use crate::tasks::{NewTask, Task, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery, TaskStatus, TaskTitle};
+use crate::tasks::{
+    DueDate, NewTask, Task, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery, TaskStatus, TaskTitle,
+};
 use crate::testing::{new_project, new_task};
 
 pub(super) async fn a_task_comes_back_as_stored(tx: &mut dyn WorkTx, member: UserId) {
@@ -18,7 +20,7 @@ pub(super) async fn a_task_comes_back_as_stored(tx: &mut dyn WorkTx, member: Use
         status: TaskStatus::Done,
         priority: TaskPriority::Urgent,
         assignee: Some(member),
-        due: NaiveDate::from_ymd_opt(2028, 2, 29),
+        due: DueDate::parse("2028-02-29").ok(),
         ..plain.clone()
     };
 
@@ -85,7 +87,7 @@ pub(super) async fn an_update_stores_every_field_and_counts_up(tx: &mut dyn Work
         status: TaskStatus::Done,
         priority: TaskPriority::High,
         assignee: Some(member),
-        due: NaiveDate::from_ymd_opt(2028, 2, 29),
+        due: DueDate::parse("2028-02-29").ok(),
         completed_at: completion(TaskStatus::Done),
         ..task.clone()
     };
@@ -102,7 +104,7 @@ pub(super) async fn an_update_empties_what_is_none(tx: &mut dyn WorkTx, member: 
     let full = NewTask {
         status: TaskStatus::Done,
         assignee: Some(member),
-        due: NaiveDate::from_ymd_opt(2028, 2, 29),
+        due: DueDate::parse("2028-02-29").ok(),
         ..new_task(project(tx).await)
     };
     let task = insert(tx, &full).await;

@@ -1,0 +1,16 @@
+//! Temporary: the tests of the API alone.
+#![expect(missing_docs, unreachable_pub, reason = "a test binary has no readers from outside")]
+
+mod auth;
+mod bodies;
+mod conventions;
+mod examples;
+mod harness;
+mod health;
+mod lists;
+mod openapi;
+mod projects;
+mod queries;
+mod roles;
+mod schemas;
+mod tasks;

@@ -1,0 +1,205 @@
+//! Bodies that are JSON, with one field at fault.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{examples, raw, with_field};
+use crate::examples::{Example, Examples};
+use crate::harness::{PLACEMENTS, suite};
+
+/// The fields of a route's body with their schemas.
+fn fields(examples: &Examples, example: &Example) -> Vec<(String, Value)> {
+    let schema = examples.body_schema(&example.route).unwrap();
+    let properties = schema["properties"].as_object().unwrap().clone();
+    properties.into_iter().map(|(name, schema)| (name, examples.resolved(&schema))).collect()
+}
+
+/// Whether a route proves who somebody is: there a wrong text is a failed proof, which says nothing of its reason.
+fn is_proof(example: &Example) -> bool {
+    example.route.path.starts_with("/api/v1/auth/")
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_named() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+
+    for example in &with_body {
+        for field in ["tenant_id", "Tenant_Id", "tenantId", "id", "version", "created_at", "__proto__", "ключ"] {
+            for value in ["null", "1", &json!(uuid::Uuid::now_v7()).to_string(), "{\"deep\":[]}"] {
+                let body = with_field(example.body.as_ref().unwrap(), field, value);
+                let answer = raw(&examples, example, body).send().await.expect_field(400, field);
+                assert_eq!(answer.json["errors"][0]["code"], "unknown");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_field_given_twice_is_named() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+
+    for example in &with_body {
+        let body = example.body.as_ref().unwrap();
+        for (name, value) in body.as_object().unwrap() {
+            let text = body.to_string();
+            let twice = format!("{{{}:{value},{}", json!(name), &text[1..]);
+            let answer = raw(&examples, example, twice).send().await.expect_field(400, name);
+            assert_eq!(answer.json["errors"][0]["code"], "duplicate");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_field_is_named() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+    let mut seen = 0;
+
+    for example in &with_body {
+        let schema = examples.body_schema(&example.route).unwrap();
+        for name in schema["required"].as_array().into_iter().flatten().map(|it| it.as_str().unwrap()) {
+            let mut body = example.body.clone().unwrap();
+            body.as_object_mut().unwrap().remove(name);
+            let answer = raw(&examples, example, body.to_string()).send().await.expect_field(400, name);
+            assert_eq!(answer.json["errors"][0]["code"], "required");
+            seen += 1;
+        }
+    }
+
+    assert!(seen >= 12, "only {seen} fields were left out");
+}
+
+#[tokio::test]
+async fn a_field_of_the_wrong_type_is_named() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+
+    for example in &with_body {
+        for (name, _) in fields(&examples, example) {
+            for value in ["1", "true", "1.5", "[]", "{}", "[\"a\"]", &deep] {
+                let body = with_field(example.body.as_ref().unwrap(), &name, value);
+                raw(&examples, example, body).send().await.expect_field(400, &name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_a_field_cannot_have_is_named() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+    let huge = json!("x".repeat(1_000_000)).to_string();
+    let nuls = [r#""\u0000""#, r#""a\u0000b""#, r#""2028-02-2\u0000""#, r#""018f0c5e-7f6a-7cc0-8000-3f1d5c9b2a1\u0000""#];
+
+    for example in &with_body {
+        for (name, _) in fields(&examples, example) {
+            for value in nuls.iter().chain([&huge.as_str()]) {
+                let body = with_field(example.body.as_ref().unwrap(), &name, value);
+                let answer = raw(&examples, example, body).send().await;
+                if is_proof(example) {
+                    answer.expect(401);
+                } else {
+                    answer.expect_field(400, &name);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_text_is_the_bodys_fault() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+
+    for example in &with_body {
+        for (name, _) in fields(&examples, example) {
+            for value in [b"\"\0\"".as_slice(), b"\"\xff\"", b"\"\xed\xa0\x80\"", b"\"\\ud800\"", b"\"\\x\"", b"\"\n\""] {
+                let mut body = format!("{{{}:", json!(name)).into_bytes();
+                body.extend_from_slice(value);
+                body.push(b'}');
+                raw(&examples, example, body).send().await.expect_field(400, "body");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_word_outside_its_set_and_an_id_that_is_none_are_named() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+    let mut seen = 0;
+
+    for example in &with_body {
+        for (name, schema) in fields(&examples, example) {
+            let format = schema["format"].as_str();
+            if schema.get("enum").is_none() && !matches!(format, Some("uuid" | "date" | "email")) {
+                continue;
+            }
+            for value in ["", " ", "nothing", "TODO", "todo ", "1", "018f0c5e7f6a7cc080003f1d5c9b2a10"] {
+                let body = with_field(example.body.as_ref().unwrap(), &name, &json!(value).to_string());
+                raw(&examples, example, body).send().await.expect_field(400, &name);
+                seen += 1;
+            }
+        }
+    }
+
+    assert!(seen > 100, "only {seen} requests were sent");
+}
+
+#[tokio::test]
+async fn a_text_is_bounded_in_characters_not_bytes() {
+    let suite = suite().await;
+    let owner = suite.tenant(PLACEMENTS[1]).await.owner();
+
+    for (field, max) in [("name", 255), ("description", 10_000)] {
+        let mut body = json!({ "name": "Moon" });
+        body[field] = json!("🦀".repeat(max));
+        owner.post("/api/v1/projects", body.clone()).await.expect(201);
+        body[field] = json!("🦀".repeat(max + 1));
+        owner.post("/api/v1/projects", body).await.expect_field(400, field);
+    }
+    for name in ["", "   ", "a\nb", "a\tb", "\u{7f}", "\u{85}", "\u{1b}[31m"] {
+        owner.post("/api/v1/projects", json!({ "name": name })).await.expect_field(400, "name");
+    }
+}
+
+#[tokio::test]
+async fn a_due_date_is_a_day_of_the_years_1_to_9999() {
+    let suite = suite().await;
+    let owner = suite.tenant(PLACEMENTS[0]).await.owner();
+    let project = owner.project("Moon").await;
+    let task = format!("/api/v1/tasks/{}", owner.task(&project, "Fly").await);
+
+    for due in [
+        "-262143-01-01",
+        "-0001-01-01",
+        "0000-01-01",
+        "10000-01-01",
+        "+10000-01-01",
+        "+2028-02-29",
+        "2028-2-29",
+        "2027-02-29",
+        "2028-02-30",
+        "2028-13-01",
+        "2028-02",
+        "20280229",
+        "29.02.2028",
+        "2028-02-29T00:00:00Z",
+        " 2028-02-29",
+        "infinity",
+        "now",
+        "",
+    ] {
+        let body = json!({ "project": project, "title": "Fly", "due": due });
+        owner.post("/api/v1/tasks", body.clone()).await.expect_field(400, "due");
+        owner.put(&task, body).await.expect_field(400, "due");
+        owner.patch(&task, json!({ "due": due })).await.expect_field(400, "due");
+    }
+    for due in ["0001-01-01", "1582-10-10", "2028-02-29", "9999-12-31"] {
+        assert_eq!(owner.patch(&task, json!({ "due": due })).await.expect(200).json["due"], due);
+        assert_eq!(owner.request(Method::GET, &task).send().await.expect(200).json["due"], due);
+    }
+}

@@ -1,0 +1,181 @@
+//! A good request for every route, made from the table of routes and the OpenAPI document alone.
+//!
+//! So a new route is covered by every test that goes over all of them, the day it is registered.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{TimeDelta, Utc};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use tenantry_api::{Access, RouteInfo};
+use tenantry_server::operations::create_operator;
+use tenantry_tenancy::{Email, Role};
+
+use crate::harness::{Caller, Request, Suite, Tenant};
+
+/// A request that its route accepts.
+pub struct Example {
+    pub route: RouteInfo,
+    /// The path with ids of things that exist, and with the query that the route must have.
+    pub path: String,
+    /// What the route takes as its body, if it takes one.
+    pub body: Option<Value>,
+}
+
+impl Example {
+    pub fn method(&self) -> Method {
+        self.route.method.parse().unwrap()
+    }
+
+    /// The path with one more parameter.
+    pub fn path_with(&self, parameter: &str) -> String {
+        let separator = if self.path.contains('?') { '&' } else { '?' };
+        format!("{}{separator}{parameter}", self.path)
+    }
+
+    pub fn send_to(&self, path: &str, caller: &Caller) -> Request {
+        let request = caller.request(self.method(), path);
+        match &self.body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+    }
+}
+
+/// Makes examples in one tenant.
+pub struct Examples {
+    pub document: Value,
+    pub owner: Caller,
+    pub operator: Caller,
+    tenant: String,
+    user: String,
+}
+
+impl Examples {
+    pub async fn new(suite: &Suite, tenant: &Tenant) -> Self {
+        Self {
+            document: tenantry_api::openapi(),
+            owner: tenant.owner(),
+            operator: operator(suite).await,
+            tenant: tenant.tenant.id.to_string(),
+            user: tenant.user(Role::Owner).to_string(),
+        }
+    }
+
+    /// Who may call a route; of a public one, anybody.
+    pub fn caller(&self, route: &RouteInfo) -> &Caller {
+        match route.access {
+            Access::Operator => &self.operator,
+            Access::Public | Access::Tenant(_) => &self.owner,
+        }
+    }
+
+    /// A request for every route.
+    pub async fn all(&self) -> Vec<Example> {
+        let mut examples = Vec::new();
+        for route in tenantry_api::routes() {
+            examples.push(self.of(&route).await);
+        }
+        examples
+    }
+
+    /// A request for one route. What it names is made for it alone, so it may be deleted.
+    pub async fn of(&self, route: &RouteInfo) -> Example {
+        let mut path = route.path.to_owned();
+        if let Some((collection, _)) = route.path.split_once("/{id}") {
+            let id = match route.access {
+                Access::Operator => self.tenant.clone(),
+                Access::Public | Access::Tenant(_) => self.create(collection).await,
+            };
+            path = path.replace("{id}", &id);
+        }
+        path = path.replace("{file}", "start.js");
+        let needed = self.query_parameters(route).into_iter().filter(|it| it["required"] == true);
+        for (place, parameter) in needed.enumerate() {
+            let value = self.value(parameter["name"].as_str().unwrap(), &parameter["schema"]).await;
+            let separator = if place == 0 { '?' } else { '&' };
+            path = format!("{path}{separator}{}={}", parameter["name"].as_str().unwrap(), value.as_str().unwrap());
+        }
+        let body = match self.body_schema(route) {
+            Some(schema) => Some(self.object(&schema).await),
+            None => None,
+        };
+        Example { route: route.clone(), path, body }
+    }
+
+    /// What the document says of a route.
+    pub fn operation(&self, route: &RouteInfo) -> &Value {
+        &self.document["paths"][route.path][route.method.to_lowercase()]
+    }
+
+    /// The query parameters of a route.
+    pub fn query_parameters(&self, route: &RouteInfo) -> Vec<Value> {
+        let parameters = self.operation(route)["parameters"].as_array().unwrap();
+        parameters.iter().filter(|it| it["in"] == "query").cloned().collect()
+    }
+
+    /// The schema of what a route takes as its body.
+    pub fn body_schema(&self, route: &RouteInfo) -> Option<Value> {
+        let body = self.operation(route).get("requestBody")?;
+        Some(self.resolved(&body["content"]["application/json"]["schema"]))
+    }
+
+    /// A schema, followed to where it is written; what may be null is what it is otherwise.
+    pub fn resolved(&self, schema: &Value) -> Value {
+        let mut schema = schema.clone();
+        if let Some(choices) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array) {
+            schema = choices.iter().find(|it| it["type"] != "null").unwrap().clone();
+        }
+        match schema.get("$ref").and_then(Value::as_str) {
+            Some(reference) => self.resolved(self.document.pointer(reference.trim_start_matches('#')).unwrap()),
+            None => schema,
+        }
+    }
+
+    async fn create(&self, collection: &str) -> String {
+        let route = RouteInfo {
+            method: "POST".to_owned(),
+            path: tenantry_api::routes().into_iter().find(|it| it.path == collection).unwrap().path,
+            access: Access::Public,
+        };
+        let schema = self.body_schema(&route).unwrap();
+        let body = Box::pin(self.object(&schema)).await;
+        self.owner.post(collection, body).await.expect(201).json["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn object(&self, schema: &Value) -> Value {
+        let mut object = Map::new();
+        for (name, schema) in schema["properties"].as_object().unwrap() {
+            object.insert(name.clone(), self.value(name, schema).await);
+        }
+        object.into()
+    }
+
+    async fn value(&self, name: &str, schema: &Value) -> Value {
+        let schema = self.resolved(schema);
+        if let Some(words) = schema["enum"].as_array() {
+            return words[0].clone();
+        }
+        match (schema["format"].as_str(), schema["type"].as_str()) {
+            (Some("uuid"), _) if name == "assignee" => json!(self.user),
+            (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),
+            (Some("date"), _) => json!("2028-02-29"),
+            (Some("email"), _) => json!(format!("{}@example.com", unique())),
+            (_, Some("integer")) => json!("1"),
+            _ => json!(unique()),
+        }
+    }
+}
+
+/// Somebody who runs the service.
+pub async fn operator(suite: &Suite) -> Caller {
+    let email = Email::parse(&format!("{}@operators.example", unique())).unwrap();
+    let expires_at = Utc::now() + TimeDelta::hours(1);
+    let (_, token) = create_operator(&suite.services, &email, expires_at).await.unwrap();
+    Caller { token: token.reveal().to_owned(), base: suite.base.clone() }
+}
+
+fn unique() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("example-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}

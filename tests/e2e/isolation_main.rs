@@ -1,0 +1,8 @@
+//! Temporary: the tests of isolation alone.
+#![cfg(test)]
+#![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
+
+mod harness;
+mod isolation;
+mod rules;
+mod statements;
