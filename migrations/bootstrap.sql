@@ -74,7 +74,7 @@ begin
     where pronamespace = 'pg_catalog'::regnamespace
       and (proname = any (array[
           'set_config', 'pg_notify', 'pg_terminate_backend', 'pg_cancel_backend', 'pg_sleep', 'pg_sleep_for', 'pg_sleep_until',
-          'pg_stat_get_activity', 'pg_lock_status', 'pg_export_snapshot', 'pg_logical_emit_message', 'ts_stat',
+          'pg_stat_get_activity', 'pg_lock_status', 'pg_export_snapshot', 'pg_logical_emit_message', 'ts_stat', 'ts_rewrite',
           'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema',
           'cursor_to_xml', 'cursor_to_xmlschema',
           'table_to_xml', 'table_to_xmlschema', 'table_to_xml_and_xmlschema',
@@ -82,6 +82,7 @@ begin
           'database_to_xml', 'database_to_xmlschema', 'database_to_xml_and_xmlschema',
           'loread', 'lowrite'])
         or proname like 'lo\_%'
+        or proname like 'pg\_stat\_get\_backend%'
         or proname like 'pg\_advisory%'
         or proname like 'pg\_try\_advisory%')
   loop

@@ -123,6 +123,22 @@ async fn a_body_that_is_no_json_object_is_the_bodys_fault() {
 }
 
 #[tokio::test]
+async fn a_route_that_takes_no_body_takes_no_tenant_id_in_one_either() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let examples = Examples::new(&suite, &tenant).await;
+
+    for example in examples.all().await.iter().filter(|it| it.body.is_none()) {
+        raw(&examples, example, r#"{"tenant_id":"x"}"#).send().await.expect_field(400, "tenant_id");
+        raw(&examples, example, "{").send().await.expect_field(400, "body");
+        let undeclared = examples.caller(&example.route).request(example.method(), &example.path);
+        undeclared.body("{}").send().await.expect(415);
+        let empty = raw(&examples, example, "{}").send().await;
+        assert!((200..300).contains(&empty.status), "{}: {}", example.path, empty.text);
+    }
+}
+
+#[tokio::test]
 async fn the_service_survives_all_of_this() {
     let suite = suite().await;
     let owner = suite.tenant(PLACEMENTS[1]).await.owner();

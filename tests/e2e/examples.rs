@@ -11,7 +11,7 @@ use tenantry_api::{Access, RouteInfo};
 use tenantry_server::operations::create_operator;
 use tenantry_tenancy::{Email, Role};
 
-use crate::harness::{Caller, Request, Suite, Tenant};
+use crate::harness::{Caller, Request, Suite, Tenant, apart};
 
 /// A request that its route accepts.
 pub struct Example {
@@ -161,6 +161,7 @@ impl Examples {
             (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),
             (Some("date"), _) => json!("2028-02-29"),
             (Some("email"), _) => json!(format!("{}@example.com", unique())),
+            (_, Some("object")) => Box::pin(self.object(&schema)).await,
             (_, Some("integer")) => json!("1"),
             _ => json!(unique()),
         }
@@ -171,7 +172,8 @@ impl Examples {
 pub async fn operator(suite: &Suite) -> Caller {
     let email = Email::parse(&format!("{}@operators.example", unique())).unwrap();
     let expires_at = Utc::now() + TimeDelta::hours(1);
-    let (_, token) = create_operator(&suite.services, &email, expires_at).await.unwrap();
+    let services = suite.services.clone();
+    let (_, token) = apart(async move { create_operator(&services, &email, expires_at).await }).await.unwrap();
     Caller { token: token.reveal().to_owned(), base: suite.base.clone() }
 }
 

@@ -7,7 +7,7 @@ pub mod wire;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -17,6 +17,7 @@ use tenantry_server::database::Urls;
 use tenantry_server::{Database, Services, Settings, serve};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
 use tenantry_tenancy::{Actor, Email, Placement, Plan, RequestId, Role, SessionId, Slug, TenantScope, UserId};
+use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 
 /// How long anything may take before a test gives up on it.
@@ -150,6 +151,14 @@ impl Hold {
     }
 }
 
+/// Runs something on a runtime that outlives the test. Whatever uses the pools of [`Services`] must: a connection dies with
+/// the runtime it was opened on, and another test may be using it by then.
+pub async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+    RUNTIME.spawn(work).await.unwrap()
+}
+
 /// A connection beside the service.
 pub async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
@@ -189,13 +198,21 @@ impl Tenant {
         let email = |role: Role| Email::parse(&format!("{role}@{slug}.example")).unwrap();
         let new =
             NewTenant { slug: Slug::parse(&slug).unwrap(), plan: Plan::Standard, placement, owner: email(Role::Owner) };
-        let tenant = provision(&*services.registry, services.storage.as_deref(), &new).await.unwrap();
-        let mut people = Vec::new();
-        for role in Role::ALL {
-            let user = services.registry.ensure_user(&email(*role)).await.unwrap();
-            services.registry.ensure_member(tenant.id, user, *role).await.unwrap();
-            people.push((*role, user));
-        }
+        let emails = Role::ALL.iter().map(|role| (*role, email(*role))).collect::<Vec<_>>();
+        let (tenant, people) = apart({
+            let services = services.clone();
+            async move {
+                let tenant = provision(&*services.registry, services.storage.as_deref(), &new).await.unwrap();
+                let mut people = Vec::new();
+                for (role, email) in emails {
+                    let user = services.registry.ensure_user(&email).await.unwrap();
+                    services.registry.ensure_member(tenant.id, user, role).await.unwrap();
+                    people.push((role, user));
+                }
+                (tenant, people)
+            }
+        })
+        .await;
         Self { tenant, people, services: services.clone(), base: base.to_owned() }
     }
 

@@ -40,12 +40,13 @@ pub async fn rows(admin: &Client, tenant: &Tenant) -> String {
     all
 }
 
-/// All that a caller can see of an answer, save for when it was given.
+/// All that a caller can see of an answer, save for when it was given and whether the connection stays open, which depends
+/// on how much of the body had arrived by then.
 fn seen(response: &Response) -> (u16, Vec<(String, String)>, String) {
     let mut headers: Vec<_> = response
         .headers
         .iter()
-        .filter(|(name, _)| *name != "date")
+        .filter(|(name, _)| *name != "date" && *name != "connection")
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .collect();
     headers.sort();

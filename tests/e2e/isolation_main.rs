@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
 mod harness;
+mod injection;
 mod isolation;
 mod rules;
 mod statements;

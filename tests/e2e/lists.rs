@@ -22,10 +22,7 @@ impl Busy {
     /// As many projects as tasks, and all tasks belong to the newest project.
     async fn new(suite: &Suite, tenant: &Tenant, count: usize) -> Self {
         let store: TenantStore = suite.services.store(1).unwrap();
-        let project = store
-            .write(&tenant.scope(), async |tx| fill(tx.work(), count).await)
-            .await
-            .unwrap();
+        let project = store.write(&tenant.scope(), async |tx| fill(tx.work(), count).await).await.unwrap();
         Self { owner: tenant.owner(), project: project.to_string() }
     }
 
@@ -96,7 +93,8 @@ async fn a_limit_outside_its_bounds_is_refused() {
     let busy = Busy::new(&suite, &tenant, 1).await;
 
     for list in busy.lists() {
-        for limit in ["0", "201", "-1", "1.5", "1e2", "", "%20", "ten", "0x10", "9".repeat(400).as_str(), "%00", "1%00"] {
+        for limit in ["0", "201", "-1", "1.5", "1e2", "", "%20", "ten", "0x10", "9".repeat(400).as_str(), "%00", "1%00"]
+        {
             busy.owner.get(&with(&list, &format!("limit={limit}"))).await.expect_field(400, "limit");
         }
     }
@@ -252,8 +250,22 @@ async fn a_cursor_that_nobody_gave_is_refused() {
         let long = "A".repeat(5_000);
         let id = ids(&page).remove(0);
         for bad in [
-            "", "x", "%00", "null", "0", "%2F", "A=", &good[1..], &good[..22], &flipped, &long, &id,
-            &format!("{good}A"), &format!("{good}="), &format!("{good}%00"), &format!("%20{good}"),
+            "",
+            "x",
+            "%00",
+            "null",
+            "0",
+            "%2F",
+            "A=",
+            &good[1..],
+            &good[..22],
+            &flipped,
+            &long,
+            &id,
+            &format!("{good}A"),
+            &format!("{good}="),
+            &format!("{good}%00"),
+            &format!("%20{good}"),
         ] {
             busy.owner.get(&with(&list, &format!("cursor={bad}"))).await.expect_field(400, "cursor");
         }

@@ -1,5 +1,10 @@
 //! Temporary: the tests of operations alone.
 #![expect(missing_docs, unreachable_pub, reason = "a test binary has no readers from outside")]
 
+mod audit;
 mod harness;
 mod migrations;
+mod operators;
+mod outage;
+mod provisioning;
+mod suspension;

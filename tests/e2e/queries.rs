@@ -57,13 +57,15 @@ async fn a_parameter_that_is_malformed_or_given_twice_is_named() {
     for route in tenantry_api::routes() {
         for parameter in examples.query_parameters(&route) {
             let name = parameter["name"].as_str().unwrap();
-            let path = examples.of(&route).await.path;
-            let path = path.split('?').next().unwrap();
+            let example = examples.of(&route).await;
+            let (path, needed) = example.path.split_once('?').unwrap_or((&example.path, ""));
+            // What the route must have anyway stands last, so that the parameter is the first at fault.
+            let needed = if needed.starts_with(name) { "" } else { needed };
             for value in ["", "%00", "a%00b", "%0d%0aset-cookie:%20x=1", "💥", "' or 1=1 --", "..", &long] {
-                let answer = examples.caller(&route).get(&format!("{path}?{name}={value}")).await;
+                let answer = examples.caller(&route).get(&format!("{path}?{name}={value}&{needed}")).await;
                 answer.expect_field(400, name);
             }
-            let answer = examples.caller(&route).get(&format!("{path}?{name}=1&{name}=2")).await;
+            let answer = examples.caller(&route).get(&format!("{path}?{name}=1&{name}=2&{needed}")).await;
             answer.expect_field(400, name);
             seen += 1;
         }
@@ -85,14 +87,13 @@ async fn an_id_that_is_none_is_named() {
         for bad in [
             "1",
             "null",
-            "{id}",
             "%00",
             "%ff",
             "%",
             "%zz",
             "%2e%2e",
             "' or 1=1 --",
-            "💥",
+            "%F0%9F%92%A5",
             "018f0c5e-7f6a-7cc0-8000-3f1d5c9b2a1g",
             "018f0c5e-7f6a-7cc0-8000-3f1d5c9b2a1%00",
             "018f0c5e-7f6a-7cc0-8000-3f1d5c9b2a10%20",

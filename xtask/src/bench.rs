@@ -14,7 +14,7 @@ mod scenarios;
 mod tools;
 mod wrk;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -57,6 +57,9 @@ pub(crate) struct Arguments {
     /// Only tenants of this placement: pooled or schema.
     #[arg(long)]
     placement: Option<Placement>,
+    /// Measure this build of the server instead of a fresh one.
+    #[arg(long)]
+    program: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -94,9 +97,11 @@ async fn told_to_stop() -> Result<()> {
 
 async fn measure(arguments: &Arguments) -> Result<Report> {
     let wrk = wrk::find()?;
-    let program = api::build().await?;
-    let folder = program.parent().context("the server's program has no folder")?.join("bench");
-    let cluster = Cluster::start(&folder, arguments.database_connections).await?;
+    let program = match &arguments.program {
+        Some(program) => program.canonicalize().with_context(|| format!("{} is not there", program.display()))?,
+        None => api::build().await?,
+    };
+    let cluster = Cluster::start(&tools::root().join("target/bench"), arguments.database_connections).await?;
     let pgbench = pgbench::find(cluster.pid()?)?;
 
     let mut populations = Vec::new();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tenantry_auth::{Authenticator, LoginError, Tokens};
 use tenantry_tenancy::{Actor, Permission, Role, TenantId, UserId, json_schema};
 use utoipa::ToSchema;
-use utoipa::openapi::Object;
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
 use crate::extract::Body;
 use crate::problem::ApiError;
@@ -118,7 +118,15 @@ async fn verify(auth: Data<Authenticator>, Body(body): Body<VerifyBody>) -> Resu
 #[serde(transparent)]
 struct KeySet(Value);
 
-json_schema!(KeySet, Object::new());
+json_schema!(KeySet, {
+    let text = || Object::with_type(Type::String);
+    // All that a key of any of our algorithms has (RFC 7518, section 6; RFC 8037, section 2).
+    let key = ["kty", "use", "alg", "kid", "crv", "x", "y", "n", "e"]
+        .into_iter()
+        .fold(ObjectBuilder::new(), |key, member| key.property(member, text()));
+    let key = ["kty", "use", "alg", "kid"].into_iter().fold(key, ObjectBuilder::required);
+    ObjectBuilder::new().property("keys", ArrayBuilder::new().items(key)).required("keys")
+});
 
 async fn jwks(auth: Data<Authenticator>) -> Result<Show<KeySet>, ApiError> {
     Ok(Show(KeySet(auth.jwks())))

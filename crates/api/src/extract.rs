@@ -13,7 +13,7 @@ use tenantry_tenancy::Permission;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 
-pub(crate) use body::{Body, present};
+pub(crate) use body::{Body, present, present_object, refuse as refuse_body};
 pub(crate) use caller::{Can, OperatorCaller};
 pub(crate) use path::PathId;
 pub(crate) use query::{Query, refuse as refuse_query};
@@ -25,6 +25,8 @@ pub(crate) use query::{Query, refuse as refuse_query};
 pub(crate) trait Input: Sized + 'static {
     /// Whether it reads the query string. One that nobody reads must be empty.
     const READS_QUERY: bool = false;
+    /// Whether it reads the body. One that nobody reads must be empty or `{}`.
+    const READS_BODY: bool = false;
 
     /// Reads it.
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError>;
@@ -59,6 +61,7 @@ macro_rules! tuples {
         $(
             impl<$first: Input, $($rest: Input),*> Input for ($first, $($rest,)*) {
                 const READS_QUERY: bool = $first::READS_QUERY $(|| $rest::READS_QUERY)*;
+                const READS_BODY: bool = $first::READS_BODY $(|| $rest::READS_BODY)*;
 
                 async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError> {
                     Ok(($first::read(req, payload).await?, $($rest::read(req, payload).await?,)*))

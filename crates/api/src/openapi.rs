@@ -97,8 +97,12 @@ impl Operation {
     }
 
     pub(crate) fn query<T: IntoParams>(&mut self) {
-        self.parameters
-            .extend(T::into_params(|| Some(ParameterIn::Query)).into_iter().map(|parameter| json!(parameter)));
+        let parameters = T::into_params(|| Some(ParameterIn::Query)).into_iter();
+        self.parameters.extend(parameters.map(|parameter| {
+            let mut parameter = json!(parameter);
+            drop_null(&mut parameter["schema"]);
+            parameter
+        }));
     }
 
     pub(crate) fn reply<T: ToSchema>(&mut self, status: StatusCode, headers: &[&str]) {
@@ -157,6 +161,22 @@ impl Operation {
             operation.insert("requestBody".to_owned(), body.clone());
         }
         operation
+    }
+}
+
+/// A query string cannot say `null`: what may be left out is not of two types.
+fn drop_null(schema: &mut Value) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [only] = choices.as_slice() {
+            *schema = only.clone();
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use tenantry_tenancy::Permission;
 use tokio::time::timeout;
 
 use crate::Limits;
-use crate::extract::{Guarded, Input, OperatorGuarded};
+use crate::extract::{Guarded, Input, OperatorGuarded, refuse_body, refuse_query};
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 use crate::reply::Reply;
@@ -174,7 +174,7 @@ async fn bounded<R>(limit: Duration, handled: impl Future<Output = Result<R, Api
     timeout(limit, handled).await.unwrap_or_else(late)
 }
 
-/// A handler's inputs, read only if the query string has nothing that none of them reads.
+/// A handler's inputs, read only if neither query string nor body have anything that none of them reads.
 struct Strict<A>(A);
 
 impl<A: Input> FromRequest for Strict<A> {
@@ -186,7 +186,10 @@ impl<A: Input> FromRequest for Strict<A> {
         async move {
             let args = A::read(&req, &mut payload).await?;
             if !A::READS_QUERY {
-                crate::extract::refuse_query(req.query_string())?;
+                refuse_query(req.query_string())?;
+            }
+            if !A::READS_BODY {
+                refuse_body(&req, &mut payload).await?;
             }
             Ok(Self(args))
         }

@@ -12,7 +12,7 @@ use tenantry_tenancy::tenants::TenantSettings;
 use tenantry_tenancy::{Email, Limit, Placement, Plan, Slug, Tenant, TenantId, TenantStatus};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::extract::{Body, OperatorCaller, PathId, Query, present};
+use crate::extract::{Body, OperatorCaller, PathId, Query, present, present_object};
 use crate::problem::ApiError;
 use crate::reply::{Created, Show};
 use crate::routes::Routes;
@@ -79,7 +79,7 @@ struct TenantPatch {
     #[schema(nullable = false)]
     status: Option<TenantStatus>,
     /// Replaces all settings.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     #[schema(nullable = false)]
     settings: Option<TenantSettings>,
 }

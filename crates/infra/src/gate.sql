@@ -226,12 +226,12 @@ select 'lockdown: a service role may not call what reaches beyond its transactio
   where p.pronamespace = 'pg_catalog'::regnamespace
     and (p.proname = any (array[
         'set_config', 'pg_notify', 'pg_terminate_backend', 'pg_cancel_backend', 'pg_sleep', 'pg_sleep_for', 'pg_sleep_until',
-        'pg_stat_get_activity', 'pg_lock_status', 'pg_export_snapshot', 'pg_logical_emit_message', 'ts_stat',
+        'pg_stat_get_activity', 'pg_lock_status', 'pg_export_snapshot', 'pg_logical_emit_message', 'ts_stat', 'ts_rewrite',
         'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'cursor_to_xml', 'cursor_to_xmlschema',
         'table_to_xml', 'table_to_xmlschema', 'table_to_xml_and_xmlschema', 'schema_to_xml', 'schema_to_xmlschema',
         'schema_to_xml_and_xmlschema', 'database_to_xml', 'database_to_xmlschema', 'database_to_xml_and_xmlschema',
         'loread', 'lowrite'])
-      or p.proname like 'lo\_%' or p.proname like 'pg\_advisory%' or p.proname like 'pg\_try\_advisory%')
+      or p.proname like 'lo\_%' or p.proname like 'pg\_stat\_get\_backend%' or p.proname like 'pg\_advisory%' or p.proname like 'pg\_try\_advisory%')
     and has_function_privilege(s.oid, p.oid, 'execute')
 union all
 select 'lockdown: a service role may not change settings through their view', rolname from service_roles

@@ -135,16 +135,17 @@ async fn take(
 
 /// Suspends or resumes a tenant. Asking for the state it is in changes nothing.
 pub async fn set_status(registry: &dyn TenantRegistry, id: TenantId, to: TenantStatus) -> Result<Tenant, TenantError> {
-    let tenant = registry.find(id).await?.ok_or(TenantError::NotFound(id))?;
-    let from = tenant.status;
+    let from = registry.find(id).await?.ok_or(TenantError::NotFound(id))?.status;
     let allowed = matches!(
         (from, to),
         (TenantStatus::Active, TenantStatus::Suspended) | (TenantStatus::Suspended, TenantStatus::Active)
     );
-    if from != to && !(allowed && registry.set_status(id, from, to).await?) {
-        return Err(TenantError::Transition { from, to });
+    if allowed {
+        registry.set_status(id, from, to).await?;
     }
-    Ok(Tenant { status: to, ..tenant })
+    // Somebody else may have been quicker, to the same end or to another.
+    let tenant = registry.find(id).await?.ok_or(TenantError::NotFound(id))?;
+    if tenant.status == to { Ok(tenant) } else { Err(TenantError::Transition { from: tenant.status, to }) }
 }
 
 /// Replaces a tenant's settings.

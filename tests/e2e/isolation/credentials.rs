@@ -7,7 +7,7 @@ use tenantry_server::operations::create_operator;
 use tenantry_tenancy::{Email, Role};
 use uuid::Uuid;
 
-use crate::harness::{Caller, PLACEMENTS, Suite, suite};
+use crate::harness::{Caller, PLACEMENTS, Suite, apart, suite};
 
 #[test]
 fn the_public_routes_are_those_on_the_list() {
@@ -86,7 +86,8 @@ async fn the_same_credentials_are_good_where_they_belong() {
 async fn operator(suite: &Suite) -> Caller {
     let email = Email::parse(&format!("{}@operators.example", Uuid::now_v7())).unwrap();
     let expires_at = Utc::now().checked_add_days(Days::new(1)).unwrap();
-    let (_, token) = create_operator(&suite.services, &email, expires_at).await.unwrap();
+    let services = suite.services.clone();
+    let (_, token) = apart(async move { create_operator(&services, &email, expires_at).await }).await.unwrap();
     Caller { token: token.reveal().to_owned(), base: suite.base.clone() }
 }
 

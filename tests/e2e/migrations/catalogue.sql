@@ -6,10 +6,14 @@ relations as (
   select c.*, n.nspname, format('%I.%I', n.nspname, c.relname) as name
   from pg_class c join ours n on n.oid = c.relnamespace
 )
-select format('schema %s owner %s acl %s', nspname, nspowner::regrole, coalesce(nspacl, acldefault('n', nspowner))) as line from ours
+select format('schema %s owner %s', nspname, nspowner::regrole) as line from ours
 union all
-select format('relation %s kind %s owner %s acl %s rls %s force %s', name, relkind, relowner::regrole, relacl, relrowsecurity, relforcerowsecurity)
+select format('schema %s grants %s', nspname, unnest(coalesce(nspacl, acldefault('n', nspowner)))) from ours
+union all
+select format('relation %s kind %s owner %s rls %s force %s', name, relkind, relowner::regrole, relrowsecurity, relforcerowsecurity)
   from relations
+union all
+select format('relation %s grants %s', name, unnest(relacl)) from relations
 union all
 select format('column %s.%s %s number %s not null %s default %s generated %s identity %s acl %s', r.name, a.attname,
     format_type(a.atttypid, a.atttypmod), a.attnum, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated, a.attidentity, a.attacl)

@@ -1,12 +1,16 @@
 //! A JSON body, bounded in bytes and time.
 
+use std::marker::PhantomData;
+
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{BytesMut, Data};
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde_path_to_error::{Deserializer as PathDeserializer, Track};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -19,19 +23,37 @@ use crate::problem::ApiError;
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + ToSchema + 'static> Input for Body<T> {
+    const READS_BODY: bool = true;
+
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError> {
-        let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
-        check_headers(req, limits)?;
-        let bytes = timeout(limits.body_time, read(payload, limits.body_bytes)).await.map_err(|_| {
-            let detail = format!("the body took longer than {} seconds to arrive", limits.body_time.as_secs());
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
-        })??;
-        parse(&bytes).map(Self)
+        parse(&arrived(req, payload).await?).map(Self)
     }
 
     fn describe(operation: &mut Operation) {
         operation.body::<T>();
     }
+}
+
+/// Refuses any field, for routes that take no body.
+pub(crate) async fn refuse(req: &HttpRequest, payload: &mut Payload) -> Result<(), ApiError> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    if matches!(payload, Payload::None) {
+        return Ok(());
+    }
+    let bytes = arrived(req, payload).await?;
+    if bytes.is_empty() { Ok(()) } else { parse::<Nothing>(&bytes).map(|_| ()) }
+}
+
+/// The whole body.
+async fn arrived(req: &HttpRequest, payload: &mut Payload) -> Result<BytesMut, ApiError> {
+    let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
+    check_headers(req, limits)?;
+    timeout(limits.body_time, read(payload, limits.body_bytes)).await.map_err(|_| {
+        let detail = format!("the body took longer than {} seconds to arrive", limits.body_time.as_secs());
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+    })?
 }
 
 fn check_headers(req: &HttpRequest, limits: Limits) -> Result<(), ApiError> {
@@ -88,10 +110,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if let Err(error) = std::str::from_utf8(bytes) {
         return Err(ApiError::invalid("body", "encoding", format!("is not UTF-8 from byte {}", error.valid_up_to())));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let inner = error.inner();
-        if inner.is_data() { field_error(&error.path().to_string(), inner, "body") } else { syntax_error(inner) }
+    let (mut deserializer, mut track) = (serde_json::Deserializer::from_slice(bytes), Track::new());
+    let value = object(PathDeserializer::new(&mut deserializer, &mut track)).map_err(|error| {
+        if error.is_data() { field_error(&track.path().to_string(), &error, "body") } else { syntax_error(&error) }
     })?;
     deserializer.end().map_err(|error| syntax_error(&error))?;
     Ok(value)
@@ -145,6 +166,38 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
+/// The same for a field that is an object.
+pub(crate) fn present_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    object(deserializer).map(Some)
+}
+
+/// Reads an object and nothing else. A derived type by itself also reads an array, as its fields in their order.
+fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: serde::Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a JSON object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Object(PhantomData))
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -156,6 +209,7 @@ mod tests {
     struct Outer {
         #[expect(dead_code, reason = "only its errors matter")]
         name: String,
+        #[serde(default, deserialize_with = "present_object")]
         #[expect(dead_code, reason = "only its errors matter")]
         inner: Option<Inner>,
     }
@@ -171,8 +225,10 @@ mod tests {
     fn an_error_names_its_field() {
         for (body, field, code) in [
             ("{", "body", "syntax"),
-            ("{}x", "body", "syntax"),
+            (r#"{"name":"a"}x"#, "body", "syntax"),
             ("[]", "body", "invalid"),
+            (r#"["a",null]"#, "body", "invalid"),
+            (r#"{"name":"a","inner":[1]}"#, "inner", "invalid"),
             ("{}", "name", "required"),
             (r#"{"name":1}"#, "name", "invalid"),
             (r#"{"name":"a","tenant_id":"b"}"#, "tenant_id", "unknown"),
