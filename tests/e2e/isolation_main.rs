@@ -2,8 +2,11 @@
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
+mod contracts;
+mod gate;
 mod harness;
 mod injection;
 mod isolation;
 mod rules;
 mod statements;
+mod unit_of_work;

@@ -100,7 +100,7 @@ impl Operation {
         let parameters = T::into_params(|| Some(ParameterIn::Query)).into_iter();
         self.parameters.extend(parameters.map(|parameter| {
             let mut parameter = json!(parameter);
-            drop_null(&mut parameter["schema"]);
+            parameter.get_mut("schema").into_iter().for_each(drop_null);
             parameter
         }));
     }
@@ -166,10 +166,12 @@ impl Operation {
 
 /// A query string cannot say `null`: what may be left out is not of two types.
 fn drop_null(schema: &mut Value) {
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
+    if let Some(kind) = schema.get_mut("type")
+        && let Value::Array(types) = kind
+    {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {
-            schema["type"] = only.clone();
+            *kind = only.clone();
         }
     }
     if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {

@@ -1,9 +1,9 @@
 //! The catalogue gate: refuses a database whose isolation is broken, and says which table breaks which rule.
 
 use tenantry_tenancy::StoreError;
-use tokio_postgres::Config;
+use tokio_postgres::{Client, Config};
 
-use crate::migrations::{self, MigrationError, REGISTRY, TENANT};
+use crate::migrations::{self, REGISTRY, TENANT};
 
 /// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,11 +32,16 @@ impl std::fmt::Display for Finding {
 /// Also a schema that lacks a migration is a finding: the code would not fit its tables. Reads the catalogue only, so the
 /// role `tenantry_platform` may run it.
 pub async fn findings(platform: &Config) -> Result<Vec<Finding>, StoreError> {
-    inspect(platform).await.map_err(StoreError::from)
+    let client = migrations::connect(platform).await?;
+    findings_on(&client).await
 }
 
-async fn inspect(platform: &Config) -> Result<Vec<Finding>, MigrationError> {
-    let client = migrations::connect(platform).await?;
+/// The same on an open connection, which also sees what its own transaction has changed.
+pub async fn findings_on(client: &Client) -> Result<Vec<Finding>, StoreError> {
+    inspect(client).await.map_err(StoreError::internal)
+}
+
+async fn inspect(client: &Client) -> Result<Vec<Finding>, tokio_postgres::Error> {
     let ledger = client.query_one("select to_regclass('registry.schema_ledger') is not null", &[]).await?;
     if !ledger.get::<_, bool>(0) {
         return Ok(vec![Finding { rule: "the database is migrated".to_owned(), object: "registry".to_owned() }]);

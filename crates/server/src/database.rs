@@ -1,11 +1,16 @@
 //! Which database to use, as which roles; in development, a private one.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use tenantry_infra::migrations::{self, Migrator};
 use tokio_postgres::Config;
 use url::Url;
 
 use crate::settings::{DatabaseSettings, Settings};
+
+/// How long a database may take to let us in when we start.
+const REACH_TIME: Duration = Duration::from_secs(10);
 
 /// The database, and the private server it may run on.
 pub struct Database {
@@ -42,7 +47,14 @@ impl Database {
     /// The database that the settings name or, in development without one, a private server in `.data`.
     pub async fn open(settings: &Settings) -> Result<Self> {
         if names_a_database(&settings.database) {
-            return Ok(Self::at(Urls::configured(settings)?));
+            let urls = Urls::configured(settings)?;
+            if let Some(admin) = &urls.admin {
+                let by_url = settings.database.admin_url.is_empty();
+                let setting =
+                    if by_url { "DATABASE_URL (database.url)" } else { "ADMIN_DATABASE_URL (database.admin_url)" };
+                reach(setting, admin).await?;
+            }
+            return Ok(Self::at(urls));
         }
         Self::open_embedded(settings).await
     }
@@ -80,6 +92,22 @@ impl Database {
     #[cfg(not(feature = "embedded"))]
     async fn open_embedded(_: &Settings) -> Result<Self> {
         bail!("DATABASE_URL must be set: this build has no private PostgreSQL")
+    }
+
+    /// Connects once as each role, so that a wrong URL is told by its setting now, and not by the requests that need it.
+    pub async fn reach(&self) -> Result<()> {
+        let Urls { api, directory, platform, migrator, admin: _ } = &self.urls;
+        for (setting, url) in [
+            ("DATABASE_URL (database.api_url)", Some(api)),
+            ("DATABASE_URL (database.directory_url)", Some(directory)),
+            ("DATABASE_URL (database.platform_url)", Some(platform)),
+            ("database.migrator_url", migrator.as_ref()),
+        ] {
+            if let Some(url) = url {
+                reach(setting, url).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether another process owns the private server this one uses.
@@ -186,6 +214,16 @@ fn as_role(url: &str, role: &str) -> Result<String> {
 /// A URL as the driver wants it; `setting` is named if it is none.
 pub fn config(setting: &str, url: &str) -> Result<Config> {
     url.parse().with_context(|| format!("{setting} is not a URL of a PostgreSQL database"))
+}
+
+/// Fails in one sentence unless the database lets us in.
+async fn reach(setting: &str, url: &str) -> Result<()> {
+    let config = config(setting, url)?;
+    let user = config.get_user().unwrap_or("nobody");
+    let connected = tokio::time::timeout(REACH_TIME, config.connect(tokio_postgres::NoTls)).await;
+    let connected = connected.map_err(anyhow::Error::from).and_then(|connected| Ok(connected?));
+    // Dropping both ends closes the connection.
+    connected.map(|_| ()).with_context(|| format!("{setting} names a database that cannot be reached as {user}"))
 }
 
 /// Creates the database `tenantry` beside the one that every server has.

@@ -1,6 +1,7 @@
 //! The log: lines on standard output, errors in a file as well if asked for.
 
 use std::fs::OpenOptions;
+use std::io::IsTerminal;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
@@ -17,7 +18,10 @@ type BoxLayer = Box<dyn Layer<Registry> + Send + Sync>;
 pub fn start(log: &Log) -> Result<()> {
     let filter = EnvFilter::try_new(&log.filter).context("log.filter is not a filter")?;
     let lines: BoxLayer = match log.format {
-        LogFormat::Text => fmt::layer().with_target(false).with_filter(filter).boxed(),
+        LogFormat::Text => {
+            let colours = std::io::stdout().is_terminal();
+            fmt::layer().with_target(false).with_ansi(colours).with_filter(filter).boxed()
+        }
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_filter(filter).boxed(),
     };
     let mut layers = vec![lines];

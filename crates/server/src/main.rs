@@ -12,6 +12,9 @@ use tenantry_tenancy::provisioning::NewTenant;
 use tenantry_tenancy::{Email, Placement, Plan, Slug};
 
 /// Tenant-isolated SaaS API.
+///
+/// Every setting is explained in config/default.toml, and overridden by the environment: APP_ENV, DATABASE_URL, PORT, and
+/// TENANTRY_<SECTION>__<NAME> for any other.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -23,26 +26,26 @@ struct Arguments {
 enum Command {
     /// Serve the API. In development: start a private database if none is named, migrate, seed, write tokens.
     Serve,
-    /// Bring the database to the newest version.
+    /// Bring the database, and every tenant's schema that is behind, to the newest version.
     Migrate,
     /// Say whether the database isolates tenants; fails and names table and rule if it does not.
     Check,
-    /// Create a tenant, or go on creating one.
+    /// Create a tenant, or go on creating one. An owner without a password gets one, printed once.
     CreateTenant {
-        /// Its name: lower-case letters, digits and inner hyphens.
+        /// Its name for people: lower-case letters, digits and inner hyphens.
         #[arg(long, value_parser = Slug::parse)]
         slug: Slug,
         /// free, standard or enterprise.
         #[arg(long)]
         plan: Plan,
-        /// Who answers for it.
+        /// The address of the person who owns it.
         #[arg(long, value_parser = Email::parse)]
         owner_email: Email,
         /// pooled or schema; decided by the plan if not given.
         #[arg(long)]
         placement: Option<Placement>,
     },
-    /// Create an operator, or give one a new token.
+    /// Create an operator, or give one a new token in place of the old. The token is printed once.
     CreateOperator {
         /// The operator's address.
         #[arg(long, value_parser = Email::parse)]

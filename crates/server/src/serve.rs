@@ -66,6 +66,7 @@ pub async fn serve(
     services: Arc<Services>,
     ready: impl FnOnce(std::net::SocketAddr),
 ) -> Result<()> {
+    database.reach().await?;
     for weakness in check(settings, database).await? {
         tracing::warn!(weakness, "isolation is weaker than it could be");
     }
@@ -78,8 +79,9 @@ pub async fn serve(
     let housekeeping = tokio::spawn(housekeep(services.clone()));
 
     let address = (settings.http.host.as_str(), settings.http.port);
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("http.port: {}:{} cannot be listened on", settings.http.host, settings.http.port))?;
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("http.host and http.port name {}:{}, which cannot be listened on", address.0, address.1)
+    })?;
     let local = listener.local_addr()?;
     let server = http(settings, services, listener)?;
     let handle = server.handle();

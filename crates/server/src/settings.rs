@@ -1,5 +1,6 @@
 //! The configuration: `config/default.toml`, the file of the environment, then environment variables.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -113,6 +114,12 @@ struct Sections {
 impl Settings {
     /// Reads the configuration of this process. The error is one sentence that names the setting.
     pub fn load() -> Result<Self> {
+        let known = variables(&Config::builder().add_source(defaults()).build().map_err(sentence)?);
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            let is_ours = name.starts_with("TENANTRY_") && name.contains("__");
+            ensure!(!is_ours || known.iter().any(|(known, _)| **known == *name), "{name} names no setting");
+        }
         Self::read(Path::new("config"), &|name| std::env::var(name).ok())
     }
 
@@ -124,13 +131,11 @@ impl Settings {
             Environment::Production => "production.toml",
         });
         let mut builder = Config::builder()
-            .add_source(File::from_str(include_str!("../../../config/default.toml"), FileFormat::Toml))
+            .add_source(defaults())
             .add_source(File::from(file).format(FileFormat::Toml).required(false));
-        let defaults = builder.clone().build().map_err(sentence)?;
-        for (section, setting) in names(&defaults) {
-            let name = format!("TENANTRY_{}__{}", section.to_uppercase(), setting.to_uppercase());
+        for (name, setting) in variables(&builder.clone().build().map_err(sentence)?) {
             if let Some(value) = variable(&name) {
-                builder = builder.set_override(format!("{section}.{setting}"), value).map_err(sentence)?;
+                builder = builder.set_override(setting, value).map_err(sentence)?;
             }
         }
         for (name, setting) in
@@ -241,25 +246,31 @@ fn environment(name: Option<&str>) -> Result<Environment> {
         // A production build has nothing to develop with.
         None if cfg!(feature = "embedded") => Ok(Environment::Development),
         None => Ok(Environment::Production),
-        Some(other) => bail!("APP_ENV must be development or production, not {other}"),
+        Some(other) => bail!("APP_ENV must be development or production, not {other:?}"),
     }
 }
 
-/// Every setting of the default configuration, as section and name.
-fn names(defaults: &Config) -> Vec<(String, String)> {
-    let Ok(sections) =
-        defaults.clone().try_deserialize::<std::collections::BTreeMap<String, config::Map<String, config::Value>>>()
-    else {
-        return Vec::new();
-    };
-    sections
-        .into_iter()
-        .flat_map(|(section, settings)| settings.into_keys().map(move |name| (section.clone(), name)))
-        .collect()
+fn defaults() -> File<config::FileSourceString, FileFormat> {
+    File::from_str(include_str!("../../../config/default.toml"), FileFormat::Toml)
 }
 
+/// Every setting of a configuration, with the environment variable that overrides it: `TENANTRY_HTTP__PORT`, `http.port`.
+fn variables(config: &Config) -> Vec<(String, String)> {
+    type Section = config::Map<String, config::Value>;
+    let sections = config.clone().try_deserialize::<BTreeMap<String, Section>>().unwrap_or_default();
+    let named = |section: &str, setting: &str| {
+        let variable = format!("TENANTRY_{}__{}", section.to_uppercase(), setting.to_uppercase());
+        (variable, format!("{section}.{setting}"))
+    };
+    let settings = sections.iter().flat_map(|(section, settings)| settings.keys().map(|name| named(section, name)));
+    settings.collect()
+}
+
+/// One sentence, also where the error draws a picture of the line that is wrong.
 fn sentence(error: config::ConfigError) -> anyhow::Error {
-    anyhow::anyhow!("the configuration is wrong: {error}")
+    let text = error.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.contains('|')).collect();
+    anyhow::anyhow!("the configuration is wrong: {}", lines.join(", "))
 }
 
 /// Reads a file that a setting names.

@@ -95,8 +95,10 @@ begin
   end if;
 
   if token.used_at is not null then
+    -- The successor's life began with the first use: a replay does not prolong it.
     return query
-      select 'replayed', token.nonce, session.id, session.user_id, session.tenant_id, member_role, least(token_ends, session.ends_at);
+      select 'replayed', token.nonce, session.id, session.user_id, session.tenant_id, member_role,
+        least(token_ends - (moment - token.used_at), session.ends_at);
     return;
   end if;
   update registry.refresh_tokens t set used_at = moment, nonce = new_nonce where t.digest = old_digest;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::examples;
 use crate::examples::{Example, Examples};
 use crate::harness::wire::Wire;
-use crate::harness::{PLACEMENTS, suite};
+use crate::harness::{PLACEMENTS, another_instance, suite};
 
 const LIMIT: usize = 1024 * 1024;
 
@@ -90,7 +90,7 @@ async fn a_slow_body_is_given_up_on_time() {
 
     for (answer, elapsed) in join_all(answers).await {
         assert_eq!(answer.json["code"], "timeout");
-        assert!(elapsed >= limit && elapsed < limit + Duration::from_secs(4), "{elapsed:?}");
+        assert!(elapsed >= limit && elapsed < limit + Duration::from_secs(8), "{elapsed:?}");
     }
 }
 
@@ -113,24 +113,23 @@ async fn drops_of_a_body_do_not_buy_time() {
     };
 
     answer.unwrap().expect(408);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]
 async fn nobody_is_kept_waiting_by_those_who_never_send_their_bodies() {
     let suite = suite().await;
+    let (_, base) = another_instance(suite.forever(), &[("TENANTRY_HTTP__BODY_SECONDS", "60")]).await;
     let owner = suite.tenant(PLACEMENTS[0]).await.owner();
     let (examples, with_body) = examples(&suite).await;
     let create = with_body.iter().find(|it| it.route.path == "/api/v1/projects").unwrap();
     let mut idle = Vec::new();
     for _ in 0..50 {
-        let mut wire = Wire::open(&suite.base).await;
+        let mut wire = Wire::open(&base).await;
         wire.send(format!("{}content-length: 100\r\n\r\n", head(&examples, create))).await;
         idle.push(wire);
     }
 
-    let begun = Instant::now();
-    owner.post("/api/v1/projects", json!({ "name": "Moon" })).await.expect(201);
-
-    assert!(begun.elapsed() < Duration::from_secs(suite.settings.http.body_seconds));
+    // A request that waited for one of them would be given up by its client first.
+    owner.at(&base).post("/api/v1/projects", json!({ "name": "Moon" })).await.expect(201);
 }

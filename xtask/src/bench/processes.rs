@@ -16,10 +16,15 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration> {
 
 /// The CPU time of a process and its children, those included that have ended.
 pub(crate) fn family_cpu(pid: u32) -> Result<Duration> {
-    let parent = stat(pid)?;
-    // A child that ends while we look is either here or among the ended ones next time.
-    let children = children(pid)?.into_iter().filter_map(|child| stat(child).ok());
-    Ok(children.fold(parent.own + parent.ended_children, |sum, child| sum + child.own))
+    loop {
+        let ended = stat(pid)?.ended_children;
+        let children: Duration = children(pid)?.into_iter().filter_map(|child| Some(stat(child).ok()?.own)).sum();
+        let parent = stat(pid)?;
+        // Otherwise one ended while we looked, and may have been counted twice or not at all.
+        if parent.ended_children == ended {
+            return Ok(parent.own + ended + children);
+        }
+    }
 }
 
 /// The memory of a process in bytes, with its share of what it shares with others (PSS).
