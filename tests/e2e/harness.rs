@@ -1,6 +1,7 @@
 //! What every test stands on: one Postgres and one server for the whole run, and tenants of the test's own.
 
 pub mod databases;
+pub mod program;
 pub mod rules;
 pub mod statements;
 pub mod wire;

@@ -7,6 +7,7 @@ mod gate;
 mod harness;
 mod injection;
 mod isolation;
+mod plans;
 mod rules;
 mod statements;
 mod unit_of_work;

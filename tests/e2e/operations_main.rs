@@ -6,5 +6,6 @@ mod harness;
 mod migrations;
 mod operators;
 mod outage;
+mod process;
 mod provisioning;
 mod suspension;

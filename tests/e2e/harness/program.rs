@@ -28,7 +28,9 @@ impl Folder {
     pub fn start(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Program {
         let mut command = Command::new(program());
         command.args(arguments).current_dir(self.0.path()).env_clear();
-        let kept = |name: &str| matches!(name, "PATH" | "HOME" | "TMPDIR" | "XDG_CACHE_HOME") || name.starts_with("EMBEDDED_PG");
+        let kept = |name: &str| {
+            matches!(name, "PATH" | "HOME" | "TMPDIR" | "XDG_CACHE_HOME") || name.starts_with("EMBEDDED_PG")
+        };
         command.envs(std::env::vars().filter(|(name, _)| kept(name) && name != "EMBEDDED_PG_DIR"));
         command.envs(variables.iter().copied());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -111,16 +113,14 @@ impl Program {
 
     /// Waits until it ends by itself.
     pub async fn ended(mut self) -> Ended {
-        let mut status = None;
-        eventually("the program ends", PATIENCE, async || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        })
-        .await;
+        let child = &mut self.child;
+        let has_ended = || std::future::ready(child.try_wait().unwrap().is_some());
+        eventually("the program ends", PATIENCE, has_ended).await;
+        let status = self.child.wait().unwrap();
         // What is left in the pipes; nobody else writes into them.
         self.output.all();
         self.errors.all();
-        Ended { status: status.unwrap(), output: self.output.text(), errors: self.errors.text() }
+        Ended { status, output: self.output.text(), errors: self.errors.text() }
     }
 }
 

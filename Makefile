@@ -1,0 +1,28 @@
+# Everything a developer types. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench
+
+CARGO ?= cargo
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+run: ## Start everything: a private PostgreSQL, three seeded tenants, the API on 127.0.0.1:8000
+	@scripts/ensure-postgres
+	$(CARGO) run -p tenantry-server -- serve
+
+# The tests of the server's commands build the server; the end-to-end tests come last, so that their summary ends the run.
+test: ## Run every test, on a temporary PostgreSQL
+	@scripts/ensure-postgres --test
+	$(CARGO) test --workspace --lib --bins --test servers --test commands
+	$(CARGO) test --workspace --doc
+	$(CARGO) test --workspace --test e2e
+
+check: ## Formatting, clippy, documentation, the rules of the architecture
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	$(CARGO) xtask check
+
+bench: ## Measure the server against pgbench; wants a quiet machine
+	$(CARGO) xtask bench
