@@ -7,7 +7,7 @@ create table tasks (
   status text not null check (status in ('todo', 'in_progress', 'blocked', 'done', 'cancelled')),
   priority text not null check (priority in ('low', 'medium', 'high', 'urgent')),
   assignee_id uuid,
-  due date,
+  due date check (due between '0001-01-01' and '9999-12-31'),
   completed_at timestamptz,
   version bigint not null default 1,
   created_at timestamptz not null default now(),
