@@ -3,15 +3,17 @@
 .PHONY: help run test check bench
 
 CARGO ?= cargo
+# A killed `make` must not leave a server on the port: where there is setpriv, the kernel tells it.
+WITH_MAKE := $(shell setpriv --pdeathsig TERM true 2>/dev/null && echo setpriv --pdeathsig TERM)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 run: ## Start everything: a private PostgreSQL, three seeded tenants, the API on 127.0.0.1:8000
 	@scripts/ensure-postgres
-	$(CARGO) run -p tenantry-server -- serve
+	$(WITH_MAKE) $(CARGO) run -p tenantry-server -- serve
 
-# The tests of the server's commands build the server; the end-to-end tests come last, so that their summary ends the run.
+# The tests of the commands build the program that the end-to-end tests start. Those come last: their summary ends the run.
 test: ## Run every test, on a temporary PostgreSQL
 	@scripts/ensure-postgres --test
 	$(CARGO) test --workspace --lib --bins --test servers --test commands
@@ -25,4 +27,5 @@ check: ## Formatting, clippy, documentation, the rules of the architecture
 	$(CARGO) xtask check
 
 bench: ## Measure the server against pgbench; wants a quiet machine
+	@scripts/ensure-postgres --test
 	$(CARGO) xtask bench

@@ -150,7 +150,7 @@ async fn deleting_a_project_leaves_a_row_for_each_of_its_tasks() {
         let tenant = suite.tenant(placement).await;
         let (trail, owner) = (Trail::of(&suite, &tenant).await, tenant.owner());
         let (project, other) = (owner.project("a").await, owner.project("b").await);
-        let mut tasks = vec![owner.task(&project, "x").await, owner.task(&project, "y").await];
+        let mut tasks = [owner.task(&project, "x").await, owner.task(&project, "y").await];
         owner.task(&other, "z").await;
         tasks.sort();
 

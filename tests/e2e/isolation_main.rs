@@ -10,4 +10,5 @@ mod isolation;
 mod plans;
 mod rules;
 mod statements;
+mod stress;
 mod unit_of_work;

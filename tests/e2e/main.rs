@@ -5,18 +5,27 @@
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
+mod audit;
 mod auth;
 mod bodies;
+mod configuration;
 mod conventions;
 mod examples;
 mod harness;
 mod health;
 mod lists;
+mod migrations;
 mod openapi;
+mod operators;
+mod outage;
+mod process;
+mod production;
 mod projects;
+mod provisioning;
 mod queries;
 mod roles;
 mod schemas;
+mod suspension;
 mod tasks;
 
 #[tokio::test]

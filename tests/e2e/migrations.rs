@@ -7,6 +7,7 @@ mod undone;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tenantry_embedded_pg::{Options, Server};
 use tenantry_infra::migrations::{self, Applied, MigrationError, Migrator, TENANT, Target};
 use tenantry_server::Database;
 use tenantry_server::database::Urls;
@@ -187,6 +188,19 @@ async fn an_administrators_part_is_done_once_by_any_number_at_once() {
     }
     assert_eq!(undone::catalogue(&fresh.admin).await, before);
     assert!(migrations::is_bootstrapped(&admin).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_without_roles_gets_them_once_from_any_number_at_once() {
+    let postgres = tokio::task::spawn_blocking(|| Server::start(&Options::test())).await.unwrap().unwrap();
+    connect(&postgres.url("postgres", "postgres")).await.batch_execute("create database tenantry").await.unwrap();
+    let urls = Urls::of_admin(&postgres.url("postgres", "tenantry")).unwrap();
+    let databases: Vec<_> = (0..4).map(|_| Database::at(urls.clone())).collect();
+
+    let runs = futures_util::future::join_all(databases.iter().map(|database| database.migrate(&|_| {}))).await;
+
+    let made: usize = runs.into_iter().flat_map(|run| run.unwrap().into_values()).map(|made| made.len()).sum();
+    assert_eq!(made, migrations::REGISTRY.len() + TENANT.len());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tenantry_embedded_pg::{Location, Options, attach};
 
-use crate::harness::program::{Folder, Program, is_running};
+use crate::harness::program::{Folder, Program, is_running, signal};
 use crate::harness::{Caller, PATIENCE, Response, connect, eventually};
 
 /// Quick logins; nothing else differs from `make run`.
@@ -225,6 +225,13 @@ async fn however_it_ends_nothing_is_lost_and_the_next_start_works() {
     // At once, while the Postgres that was left behind is perhaps still ending.
     let program = folder.serve(QUICK).await;
     assert!(!is_running(postgres));
+    assert_has_projects(&program.caller(&token), 6).await;
+    signal("KILL", folder.postgres().unwrap());
+    let ended = program.ended().await;
+    assert!(!ended.status.success(), "{ended:?}");
+    assert!(ended.errors.ends_with("has ended; see .data/postgres/postgres.log\n"), "{ended:?}");
+
+    let program = folder.serve(QUICK).await;
     assert_has_projects(&program.caller(&token), 6).await;
     let postgres = folder.postgres().unwrap();
     program.signal("INT");

@@ -118,9 +118,7 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
                 report.add(population.placement, scenario, stage.round(scenario).await?);
             }
         }
-        let memory =
-            Memory { server: processes::memory(api.pid())?, postgres: processes::family_memory(cluster.pid()?)? };
-        report.set_memory(population.placement, memory);
+        report.set_memory(population.placement, stage.memory().await?);
     }
     Ok(report)
 }
@@ -159,7 +157,7 @@ impl Stage<'_> {
         let Self { arguments, cluster, population, api, .. } = *self;
         population.restore(cluster).await?;
         api.check(scenario.requests(), population)?;
-        let load = wrk::Load { program: self.wrk, api, population, scenario };
+        let load = self.load(scenario);
         load.warm_up(arguments.connections, arguments.warm_up).await?;
         cluster.checkpoint().await?;
 
@@ -168,6 +166,17 @@ impl Stage<'_> {
         let server = processes::cpu(api.pid())?.saturating_sub(server);
         let postgres = processes::family_cpu(cluster.pid()?)?.saturating_sub(postgres);
         Ok((served, server, postgres))
+    }
+
+    /// What server and Postgres occupy while all connections are open and have served many tenants.
+    async fn memory(&self) -> Result<Memory> {
+        self.load(Scenario::Mix).warm_up(self.arguments.connections, self.arguments.warm_up).await?;
+        let (server, postgres) = (self.api.pid(), self.cluster.pid()?);
+        Ok(Memory { server: processes::memory(server)?, postgres: processes::family_memory(postgres)? })
+    }
+
+    fn load(&self, scenario: Scenario) -> wrk::Load<'_> {
+        wrk::Load { program: self.wrk, api: self.api, population: self.population, scenario }
     }
 
     /// What pgbench did, and the CPU time of Postgres for it.

@@ -50,6 +50,7 @@ const RULES: &[Rule] = &[
     code::simple_messages,
     code::unfinished,
     code::no_mod_rs,
+    code::no_orphans,
     code::short_files,
     code::todos_have_issues,
     migrations::listed,
@@ -94,9 +95,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let read = || -> std::io::Result<Vec<PathBuf>> {
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
-    };
+    let read =
+        || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() };
     let mut paths = read().with_context(|| format!("{} cannot be listed", folder.display()))?;
     paths.sort();
     Ok(paths)

@@ -1,6 +1,6 @@
 //! The HTTP API: one file per resource with its handlers and views, and what they all share.
 //!
-//! May use `app`, the modules, `auth` and `tenancy`; knows no SQL. Start reading at [`projects`](mod@projects), then
+//! May use `app`, the modules, `auth` and `tenancy`; knows no SQL. Start reading at `projects.rs`, then
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
 mod auth;

@@ -1,5 +1,7 @@
 //! The commands explain themselves. (Having this test, cargo builds the server's program for the end-to-end tests too.)
 
+#![cfg(test)]
+
 use std::process::Command;
 
 fn server(arguments: &[&str]) -> (bool, String) {

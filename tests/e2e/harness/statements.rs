@@ -1,7 +1,8 @@
 //! Listens to every statement the suite sends, and judges it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tenantry_infra::TENANT_TABLES;
 
@@ -42,17 +43,27 @@ pub fn unfollow(value: &str) -> Vec<String> {
 
 fn hear(statement: &str) {
     let (sql, values) = statement.split_once(" -- binds:").unwrap_or((statement, ""));
-    if carries_the_predicate(sql).is_some() {
-        HEARD.fetch_add(1, Ordering::Relaxed);
-    }
-    if let Some(objection) = objection(sql) {
-        BAD.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{objection}: {sql}"));
-    }
+    HEARD.fetch_add(usize::from(judged(sql)), Ordering::Relaxed);
     for (value, collected) in FOLLOWED.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
         if values.contains(value.as_str()) {
             collected.push(statement.to_owned());
         }
     }
+}
+
+/// Judges a text the first time it is heard. Tells whether it is a statement on a tenant table.
+fn judged(sql: &str) -> bool {
+    static JUDGED: LazyLock<Mutex<HashMap<String, bool>>> = LazyLock::new(Mutex::default);
+    let mut known = JUDGED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(is_on_tenant_table) = known.get(sql) {
+        return *is_on_tenant_table;
+    }
+    if let Some(objection) = objection(sql) {
+        BAD.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{objection}: {sql}"));
+    }
+    let is_on_tenant_table = carries_the_predicate(sql).is_some();
+    known.insert(sql.to_owned(), is_on_tenant_table);
+    is_on_tenant_table
 }
 
 /// Why a statement must not be sent, if there is a reason.

@@ -67,6 +67,26 @@ pub(super) fn no_mod_rs(tree: &Tree) -> Result<Vec<Violation>> {
     Ok(tree.sources.iter().filter(named).map(|source| violation(source, 1, rule)).collect())
 }
 
+/// A file that nobody declares is not compiled, and its tests never run.
+pub(super) fn no_orphans(tree: &Tree) -> Result<Vec<Violation>> {
+    let is_declared = |source: &&Source| {
+        let (Some(folder), Some(name)) = (source.path.parent(), source.path.file_stem().and_then(|it| it.to_str()))
+        else {
+            return true;
+        };
+        // Cargo finds these by itself.
+        if matches!(name, "lib" | "main" | "build") || folder.ends_with("tests") {
+            return true;
+        }
+        let doors = [folder.with_extension("rs"), folder.join("lib.rs"), folder.join("main.rs")];
+        let declares = |door: &Source| door.code.lines().any(|line| line.ends_with(&format!("mod {name};")));
+        tree.sources.iter().filter(|door| doors.contains(&door.path)).any(declares)
+    };
+    let rule = "a file is declared as a module, or it is neither compiled nor run";
+    let orphans = tree.sources.iter().filter(|source| !is_declared(source));
+    Ok(orphans.map(|source| violation(source, 1, rule)).collect())
+}
+
 /// A long file has more than one subject.
 pub(super) fn short_files(tree: &Tree) -> Result<Vec<Violation>> {
     let long = |source: &&Source| !source.is_test() && source.code.lines().count() > LONGEST;
@@ -101,7 +121,9 @@ fn search(
 ) -> Vec<Violation> {
     let mut found = Vec::new();
     for source in tree.sources.iter().filter(|source| bound(source)) {
-        found.extend(wanted.iter().flat_map(|wanted| lines_with(part(source), wanted)).map(|line| violation(source, line, rule)));
+        found.extend(
+            wanted.iter().flat_map(|wanted| lines_with(part(source), wanted)).map(|line| violation(source, line, rule)),
+        );
     }
     found.sort();
     found.dedup();
@@ -202,6 +224,22 @@ mod tests {
     #[test]
     fn a_mod_rs_is_found() {
         assert_rule(no_mod_rs, &[("crates/a/src/a.rs", "")], &[("crates/a/src/a/mod.rs", "", 1)]);
+    }
+
+    #[test]
+    fn a_file_that_nobody_declares_is_found() {
+        let declared = [
+            ("crates/a/src/lib.rs", "mod b;\n"),
+            ("crates/a/src/b.rs", "pub(crate) mod c;\n"),
+            ("crates/a/src/b/c.rs", ""),
+            ("crates/a/tests/d.rs", ""),
+            ("tests/e2e/main.rs", "mod e;\n"),
+            ("tests/e2e/e.rs", ""),
+        ];
+        let orphans =
+            [("tests/e2e/f.rs", "", 1), ("crates/a/src/g.rs", "", 1), ("crates/a/src/b/h.rs", "// mod h;", 1)];
+
+        assert_rule(no_orphans, &declared, &orphans);
     }
 
     #[test]

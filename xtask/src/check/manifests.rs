@@ -209,7 +209,8 @@ mod tests {
         let mut files = Vec::new();
         for (folder, dependencies) in packages {
             let name = format!("tenantry-{folder}");
-            let manifest = format!("[package]\nname = \"{name}\"\n[dependencies]\n{dependencies}\n[lints]\nworkspace = true\n");
+            let manifest =
+                format!("[package]\nname = \"{name}\"\n[dependencies]\n{dependencies}\n[lints]\nworkspace = true\n");
             files.push((format!("crates/{folder}/Cargo.toml"), manifest));
             files.push((format!("crates/{folder}/src/lib.rs"), String::new()));
         }
@@ -244,13 +245,26 @@ mod tests {
 
     #[test]
     fn a_crate_that_is_reserved_for_others_is_found() {
-        let good = [("infra", "diesel = \"2\"\ntokio-postgres = \"1\""), ("api", "actix-web = \"4\""), ("auth", "argon2 = \"1\"")];
-        let bad = [("api", "diesel = \"2\"\nserde = \"1\"\ndiesel-async = \"1\""), ("work", "actix-web = \"4\""), ("server", "argon2 = \"1\"")];
+        let good = [
+            ("infra", "diesel = \"2\"\ntokio-postgres = \"1\""),
+            ("api", "actix-web = \"4\""),
+            ("auth", "argon2 = \"1\""),
+        ];
+        let bad = [
+            ("api", "diesel = \"2\"\nserde = \"1\"\ndiesel-async = \"1\""),
+            ("work", "actix-web = \"4\""),
+            ("server", "argon2 = \"1\""),
+        ];
 
         assert_eq!(found_in(reserved_crates, &good), [""; 0]);
         assert_eq!(
             found_in(reserved_crates, &bad),
-            ["crates/api/Cargo.toml:4", "crates/api/Cargo.toml:6", "crates/server/Cargo.toml:4", "crates/work/Cargo.toml:4"]
+            [
+                "crates/api/Cargo.toml:4",
+                "crates/api/Cargo.toml:6",
+                "crates/server/Cargo.toml:4",
+                "crates/work/Cargo.toml:4"
+            ]
         );
     }
 
@@ -268,9 +282,12 @@ mod tests {
 
     #[test]
     fn a_private_postgres_that_every_build_has_is_found() {
-        let server = |optional| format!("tenantry-embedded-pg = {{ path = \"../embedded-pg\", optional = {optional} }}");
+        let server =
+            |optional| format!("tenantry-embedded-pg = {{ path = \"../embedded-pg\", optional = {optional} }}");
 
-        let with = |optional| found_in(no_private_postgres_in_production, &[("embedded-pg", ""), ("server", &server(optional))]);
+        let with = |optional| {
+            found_in(no_private_postgres_in_production, &[("embedded-pg", ""), ("server", &server(optional))])
+        };
 
         assert_eq!(with(true), [""; 0]);
         assert_eq!(with(false), ["crates/server/Cargo.toml:4"]);

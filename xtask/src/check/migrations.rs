@@ -21,7 +21,11 @@ pub(super) fn listed(tree: &Tree) -> Result<Vec<Violation>> {
         let (line, entries) = entries(&list, set);
         let expected = names.iter().enumerate().map(|(index, name)| (index + 1, name.clone())).collect::<Vec<_>>();
         if entries != expected {
-            found.push(violation(Path::new(LIST), line, format!("the set {set} lists every folder of migrations/{set} under its number")));
+            found.push(violation(
+                Path::new(LIST),
+                line,
+                format!("the set {set} lists every folder of migrations/{set} under its number"),
+            ));
         }
         for (index, folder) in folders.iter().enumerate() {
             if !name(folder).starts_with(&format!("{:04}_", index + 1)) {
@@ -48,9 +52,14 @@ pub(super) fn protected(tree: &Tree) -> Result<Vec<Violation>> {
             let Some(rest) = line.trim_start().strip_prefix("create table ") else { continue };
             let rest = rest.trim_start_matches("if not exists ");
             let table = rest.split([' ', '(']).next().unwrap_or_default();
-            let protects = ["sec.protect", "sec.protect_log"].iter().any(|by| text.contains(&format!("select {by}('{table}')")));
+            let protects =
+                ["sec.protect", "sec.protect_log"].iter().any(|by| text.contains(&format!("select {by}('{table}')")));
             if !protects {
-                found.push(violation(&file, index + 1, format!("a tenant table is protected: select sec.protect('{table}')")));
+                found.push(violation(
+                    &file,
+                    index + 1,
+                    format!("a tenant table is protected: select sec.protect('{table}')"),
+                ));
             }
         }
     }
@@ -61,7 +70,11 @@ pub(super) fn protected(tree: &Tree) -> Result<Vec<Violation>> {
 fn folders(tree: &Tree, set: &str) -> Result<Vec<PathBuf>> {
     let folder = Path::new("migrations").join(set);
     let paths = super::entries(&tree.root.join(&folder))?;
-    Ok(paths.iter().filter(|path| path.is_dir()).map(|path| folder.join(path.file_name().unwrap_or_default())).collect())
+    Ok(paths
+        .iter()
+        .filter(|path| path.is_dir())
+        .map(|path| folder.join(path.file_name().unwrap_or_default()))
+        .collect())
 }
 
 /// The line where a set begins in the list, and its entries: `1 "0001_ledger",` and so on.
