@@ -9,35 +9,30 @@ mod audit;
 mod auth;
 mod bodies;
 mod configuration;
+mod contracts;
 mod conventions;
 mod examples;
+mod gate;
 mod harness;
 mod health;
+mod injection;
+mod isolation;
 mod lists;
 mod migrations;
 mod openapi;
 mod operators;
 mod outage;
+mod plans;
 mod process;
 mod production;
 mod projects;
 mod provisioning;
 mod queries;
 mod roles;
+mod rules;
 mod schemas;
+mod statements;
+mod stress;
 mod suspension;
 mod tasks;
-
-#[tokio::test]
-async fn smoke() {
-    let suite = harness::suite().await;
-    for placement in harness::PLACEMENTS {
-        let tenant = suite.tenant(placement).await;
-        let owner = tenant.owner();
-        let project = owner.project("x").await;
-        let stranger = suite.tenant(placement).await.owner();
-        owner.get(&format!("/api/v1/projects/{project}")).await.expect(200);
-        stranger.get(&format!("/api/v1/projects/{project}")).await.expect(404);
-    }
-    assert!(harness::statements::heard() > 3);
-}
+mod unit_of_work;
