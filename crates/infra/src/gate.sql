@@ -66,9 +66,10 @@ select 'an index of a tenant table leads with tenant_id', i.indexrelid::regclass
 union all
 select 'a foreign key of a tenant table leads with tenant_id on both sides', format('%s on %s', k.conname, t.name)
   from pg_constraint k join tenant_tables t on t.oid = k.conrelid
-  where k.contype = 'f' and not exists (
-    select from tenant_columns x, tenant_columns y
-    where x.attrelid = k.conrelid and x.attnum = k.conkey[1] and y.attrelid = k.confrelid and y.attnum = k.confkey[1])
+  -- Two questions, not one join: with hundreds of schemas the join takes minutes.
+  where k.contype = 'f' and not (
+    exists (select from tenant_columns x where x.attrelid = k.conrelid and x.attnum = k.conkey[1])
+    and exists (select from tenant_columns y where y.attrelid = k.confrelid and y.attnum = k.confkey[1]))
 union all
 select 'a foreign key of a tenant table stays in its schema', format('%s on %s', k.conname, t.name)
   from pg_constraint k join tenant_tables t on t.oid = k.conrelid join pg_class r on r.oid = k.confrelid

@@ -43,8 +43,9 @@ impl TryFrom<ProjectRow> for Project {
     }
 }
 
+// Not "default": a statement with a DEFAULT that depends on its values is prepared anew each time.
 #[derive(Insertable)]
-#[diesel(table_name = projects)]
+#[diesel(table_name = projects, treat_none_as_default_value = false)]
 struct NewProjectRow<'a> {
     id: Uuid,
     name: &'a str,

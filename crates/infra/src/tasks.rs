@@ -58,7 +58,7 @@ impl TryFrom<TaskRow> for Task {
 
 /// The columns that are written: all at an insert, all but the id at an update.
 #[derive(Insertable, AsChangeset)]
-#[diesel(table_name = tasks, treat_none_as_null = true)]
+#[diesel(table_name = tasks, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct TaskColumns<'a> {
     project_id: Uuid,
     title: &'a str,
