@@ -87,18 +87,13 @@ fn start() -> Suite {
 
 /// The settings of the suite's servers, with some overridden.
 pub fn settings(overrides: &[(&str, &str)]) -> Settings {
-    let key = tempfile::NamedTempFile::new().unwrap();
-    // Every instance of the run signs with the same key.
-    static PEM: OnceLock<String> = OnceLock::new();
-    std::fs::write(&key, PEM.get_or_init(tenantry_auth::SigningKeys::generate_pem)).unwrap();
-    let (_, key) = key.keep().unwrap();
-    let key = key.to_str().unwrap().to_owned();
+    let key = signing_key();
     let fixed = [
         ("APP_ENV", "development"),
         ("DATABASE_URL", "postgres://unused@localhost/unused"),
         ("TENANTRY_HTTP__WORKERS", "2"),
         ("TENANTRY_DATABASE__CONNECTIONS", "8"),
-        ("TENANTRY_AUTH__SIGNING_KEY_FILES", key.as_str()),
+        ("TENANTRY_AUTH__SIGNING_KEY_FILES", key),
         ("TENANTRY_AUTH__CURSOR_KEY", "a cursor key of the tests, 32 and more"),
         // Fast enough for many logins; one test uses the real parameters.
         ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),
@@ -110,6 +105,22 @@ pub fn settings(overrides: &[(&str, &str)]) -> Settings {
         overrides.iter().find(named).or_else(|| fixed.iter().find(named)).map(|(_, value)| (*value).to_owned())
     };
     Settings::read(std::path::Path::new("no such folder"), &variable).unwrap()
+}
+
+/// The file of the key that every instance signs with. Made by the first run, in the folder that cargo keeps for that.
+fn signing_key() -> &'static str {
+    const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
+    const PATH: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/signing_key.pem");
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        if !std::path::Path::new(PATH).exists() {
+            // Whole at once: another run may be looking for it.
+            let file = tempfile::NamedTempFile::new_in(FOLDER).unwrap();
+            std::fs::write(&file, tenantry_auth::SigningKeys::generate_pem()).unwrap();
+            file.persist(PATH).unwrap();
+        }
+    });
+    PATH
 }
 
 /// One instance of the service with a feed of changes of its own, on a free port. Must run inside an actix system.

@@ -95,11 +95,12 @@ impl Fresh {
         holder
     }
 
-    /// Waits until somebody waits for a lock that another session holds; tells who.
-    async fn somebody_waits(&self) -> i32 {
-        let query = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
-        let waiting = async || self.admin.query_opt(query, &[]).await.unwrap().map(|row| row.get::<_, i32>(0));
-        eventually("somebody waits for the lock", PATIENCE, async || waiting().await.is_some()).await;
+    /// Waits until somebody waits for a schema that is held; tells who.
+    async fn who_waits(&self, schema: SchemaName) -> i32 {
+        let table = format!("{schema}.projects");
+        let query = "select pid from pg_locks where not granted and relation = $1::text::regclass";
+        let waiting = async || self.admin.query_opt(query, &[&table]).await.unwrap().map(|row| row.get::<_, i32>(0));
+        eventually("somebody waits for the schema", PATIENCE, async || waiting().await.is_some()).await;
         waiting().await.unwrap()
     }
 }

@@ -154,7 +154,7 @@ async fn connections_that_are_cut_under_load_cost_no_more_than_their_requests() 
     let admin = connect(&own.server.as_ref().unwrap().url("postgres", "tenantry")).await;
     let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename like 'tenantry\\_%'";
 
-    let mut turned_away = 0;
+    let (mut turned_away, mut cut_in_all) = (0, 0);
     for round in 0..10 {
         let requests = (0..12).map(async |index| {
             if index % 2 == 0 {
@@ -164,7 +164,8 @@ async fn connections_that_are_cut_under_load_cost_no_more_than_their_requests() 
             }
         });
         let (answers, cut) = tokio::join!(join_all(requests), admin.query_one(cut, &[]));
-        assert!(cut.unwrap().get::<_, i64>(0) > 0);
+        // A round may come before the connections cut in the last one are opened again.
+        cut_in_all += cut.unwrap().get::<_, i64>(0);
         for answer in answers {
             match answer.status {
                 200 | 201 => {}
@@ -177,6 +178,7 @@ async fn connections_that_are_cut_under_load_cost_no_more_than_their_requests() 
     }
 
     owner.get("/api/v1/projects").await.expect(200);
+    assert!(cut_in_all > 0, "nothing was cut");
     assert!(turned_away < 120, "somebody was served");
 }
 

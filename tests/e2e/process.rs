@@ -273,7 +273,7 @@ async fn begin_and_hold(folder: &Folder, caller: &Caller) -> InFlight {
     holder.batch_execute("begin; lock table pooled.projects in access exclusive mode").await.unwrap();
     let caller = caller.clone();
     let request = tokio::spawn(async move { caller.post("/api/v1/projects", json!({ "name": "in flight" })).await });
-    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+    let waiting = "select count(*) from pg_locks where not granted and relation = 'pooled.projects'::regclass";
     let is_held = async || looker.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1;
     eventually("the request waits", PATIENCE, is_held).await;
     InFlight { holder, request }

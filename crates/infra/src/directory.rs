@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Bytea, Interval, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Bytea, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use tenantry_auth::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, PasswordHash, Rotation, RotationOutcome,
     TokenDigest,
@@ -14,6 +14,7 @@ use tenantry_tenancy::{
 use uuid::Uuid;
 
 use crate::connection::Pool;
+use crate::registry::TenantRow;
 use crate::rows::{parsed, trusted};
 
 /// Answers through the narrow functions of `migrations/registry/0005_directory`; the role can read no table.
@@ -25,40 +26,6 @@ impl PgDirectory {
     /// Uses connections of the role `tenantry_directory`.
     pub fn new(pool: Pool) -> Self {
         Self { pool }
-    }
-}
-
-#[derive(QueryableByName)]
-struct TenantRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = Text)]
-    slug: String,
-    #[diesel(sql_type = Text)]
-    plan: String,
-    #[diesel(sql_type = Text)]
-    placement: String,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Jsonb)]
-    settings: serde_json::Value,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-}
-
-impl TryFrom<TenantRow> for Tenant {
-    type Error = StoreError;
-
-    fn try_from(row: TenantRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: TenantId::from_uuid(row.id),
-            slug: trusted(Slug::parse(&row.slug))?,
-            plan: parsed(&row.plan)?,
-            placement: parsed(&row.placement)?,
-            status: parsed(&row.status)?,
-            settings: trusted(serde_json::from_value(row.settings))?,
-            created_at: row.created_at,
-        })
     }
 }
 

@@ -105,9 +105,10 @@ impl PgRegistry {
     }
 }
 
-#[derive(Queryable, Selectable)]
+/// A tenant as the registry's table and the directory's function tell it.
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = tenants, check_for_backend(diesel::pg::Pg))]
-struct TenantRow {
+pub(crate) struct TenantRow {
     id: Uuid,
     slug: String,
     plan: String,

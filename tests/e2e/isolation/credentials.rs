@@ -1,13 +1,12 @@
 //! Every route but the public ones asks for a credential, and for one of its own kind.
 
-use chrono::{Days, Utc};
 use reqwest::Method;
 use tenantry_api::{Access, PUBLIC_ROUTES, RouteInfo};
-use tenantry_server::operations::create_operator;
-use tenantry_tenancy::{Email, Role};
+use tenantry_tenancy::Role;
 use uuid::Uuid;
 
-use crate::harness::{Caller, PLACEMENTS, Suite, apart, suite};
+use crate::examples::operator;
+use crate::harness::{PLACEMENTS, Suite, suite};
 
 #[test]
 fn the_public_routes_are_those_on_the_list() {
@@ -81,14 +80,6 @@ async fn the_same_credentials_are_good_where_they_belong() {
 
     operator(&suite).await.get("/operator/v1/tenants").await.expect(200);
     owner.get("/api/v1/projects").await.expect(200);
-}
-
-async fn operator(suite: &Suite) -> Caller {
-    let email = Email::parse(&format!("{}@operators.example", Uuid::now_v7())).unwrap();
-    let expires_at = Utc::now().checked_add_days(Days::new(1)).unwrap();
-    let services = suite.services.clone();
-    let (_, token) = apart(async move { create_operator(&services, &email, expires_at).await }).await.unwrap();
-    Caller { token: token.reveal().to_owned(), base: suite.base.clone() }
 }
 
 fn is_listed(route: &RouteInfo) -> bool {

@@ -1,4 +1,7 @@
 //! A stranger who knows an id meets the answer to an id that nobody has, byte for byte, on every route and by every method.
+//!
+//! The requests are made from the router and the document (`examples.rs`), so a new route is attacked the day it is
+//! registered; if no good request can be made for it, `the_same_requests_succeed_on_ones_own` fails.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,90 +10,41 @@ use tenantry_tenancy::Role;
 use uuid::Uuid;
 
 use super::{World, ask, rows, seen};
+use crate::examples::Examples;
 use crate::harness::{Caller, PLACEMENTS, suite};
 
-/// What a route's id names.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Project,
-    Task,
-}
-
-impl Kind {
-    fn of(self, world: &World) -> &str {
-        match self {
-            Self::Project => &world.project,
-            Self::Task => &world.task,
-        }
-    }
-}
-
-/// How a route with an id is called so that a caller with a right to the thing succeeds: what the id names, and a body.
-/// `None` for a route that nobody has thought of: add it here.
-fn sample(method: &str, path: &str, own: &World) -> Option<(Kind, Option<Value>)> {
-    let task = json!({ "project": own.project, "title": "Taken" });
-    Some(match (method, path) {
-        ("GET" | "DELETE", "/api/v1/projects/{id}") | ("GET", "/api/v1/projects/{id}/tasks") => (Kind::Project, None),
-        ("PUT" | "PATCH", "/api/v1/projects/{id}") => (Kind::Project, Some(json!({ "name": "Taken" }))),
-        ("GET" | "DELETE", "/api/v1/tasks/{id}") | ("POST", "/api/v1/tasks/{id}/complete") => (Kind::Task, None),
-        ("PUT" | "PATCH", "/api/v1/tasks/{id}") => (Kind::Task, Some(task)),
-        _ => return None,
-    })
-}
-
 /// The routes of tenants that name something by an id.
-fn with_id(routes: Vec<RouteInfo>) -> Vec<RouteInfo> {
-    routes.into_iter().filter(|route| matches!(route.access, Access::Tenant(_)) && route.path.contains('{')).collect()
-}
-
-/// The routes that no test attacks.
-fn not_covered(routes: Vec<RouteInfo>) -> Vec<RouteInfo> {
-    let own = World { project: String::new(), task: String::new() };
-    with_id(routes).into_iter().filter(|route| sample(&route.method, route.path, &own).is_none()).collect()
-}
-
-#[test]
-fn every_route_with_an_id_is_covered() {
-    let routes = tenantry_api::routes();
-
-    assert!(with_id(routes.clone()).len() >= 10);
-    assert_eq!(not_covered(routes), [], "not covered: say in `sample` how they are called");
-}
-
-#[test]
-fn a_new_route_with_an_id_is_not_covered_until_somebody_says_how() {
-    let access = tenantry_api::routes().into_iter().find(|route| route.path == "/api/v1/tasks").unwrap().access;
-    let new = RouteInfo { method: "POST".to_owned(), path: "/api/v1/tasks/{id}/reopen", access };
-
-    assert_eq!(not_covered(vec![new.clone()]), [new]);
+fn with_id() -> impl Iterator<Item = RouteInfo> {
+    let routes = tenantry_api::routes().into_iter();
+    routes.filter(|route| matches!(route.access, Access::Tenant(_)) && route.path.contains('{'))
 }
 
 #[tokio::test]
 async fn a_stranger_meets_the_answer_to_a_random_id_on_every_route() {
     let suite = suite().await;
     let admin = suite.admin().await;
+    assert!(with_id().count() >= 10, "the router has lost its routes");
     for victims in PLACEMENTS {
         for strangers in PLACEMENTS {
             let (victim, stranger) = (suite.tenant(victims).await, suite.tenant(strangers).await);
-            let theirs = World::of(&victim.owner()).await;
-            let own = World::of(&stranger.owner()).await;
-            let before = rows(&admin, &victim).await;
+            let theirs = Examples::new(&suite, &victim).await;
+            let own = Examples::new(&suite, &stranger).await;
 
-            for route in with_id(tenantry_api::routes()) {
-                let (kind, body) = sample(&route.method, route.path, &own).unwrap();
-                let attack = Attack { path: route.path, method: route.method.parse().unwrap(), body };
+            for route in with_id() {
+                let id = id_in(&theirs.of(&route).await.path).to_owned();
+                let attack = Attack::new(&route, own.of(&route).await.body);
+                let before = rows(&admin, &victim).await;
 
-                attack.finds_nothing(&stranger.owner(), kind.of(&theirs), 404).await;
+                attack.finds_nothing(&stranger.owner(), &id, 404).await;
                 let of_viewer = if attack.method == Method::GET { 404 } else { 403 };
-                attack.finds_nothing(&stranger.caller(Role::Viewer), kind.of(&theirs), of_viewer).await;
+                attack.finds_nothing(&stranger.caller(Role::Viewer), &id, of_viewer).await;
                 if attack.method == Method::GET {
-                    Attack { method: Method::HEAD, ..attack }
-                        .finds_nothing(&stranger.owner(), kind.of(&theirs), 404)
-                        .await;
+                    Attack { method: Method::HEAD, ..attack }.finds_nothing(&stranger.owner(), &id, 404).await;
                 }
-            }
 
-            assert_eq!(rows(&admin, &victim).await, before, "{strangers} stranger, {victims} victim");
+                let after = rows(&admin, &victim).await;
+                assert_eq!(after, before, "{strangers} stranger, {victims} victim: {} {}", route.method, route.path);
+            }
         }
     }
 }
@@ -99,16 +53,14 @@ async fn a_stranger_meets_the_answer_to_a_random_id_on_every_route() {
 async fn a_method_that_a_route_does_not_have_tells_nothing_either() {
     let suite = suite().await;
     let (victim, stranger) = (suite.tenant(PLACEMENTS[0]).await, suite.tenant(PLACEMENTS[1]).await);
-    let theirs = World::of(&victim.owner()).await;
-    let own = World::of(&stranger.owner()).await;
+    let theirs = Examples::new(&suite, &victim).await;
 
-    for route in with_id(tenantry_api::routes()) {
-        let (kind, _) = sample(&route.method, route.path, &own).unwrap();
+    for route in with_id() {
+        let id = id_in(&theirs.of(&route).await.path).to_owned();
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
-            let has = |other: &RouteInfo| other.path == route.path && other.method == method.as_str();
-            if !tenantry_api::routes().iter().any(has) {
+            if !with_id().any(|other| other.path == route.path && other.method == method.as_str()) {
                 let attack = Attack { path: route.path, method, body: None };
-                attack.finds_nothing(&stranger.owner(), kind.of(&theirs), 405).await;
+                attack.finds_nothing(&stranger.owner(), &id, 405).await;
             }
         }
     }
@@ -120,15 +72,15 @@ async fn a_method_that_a_route_does_not_have_tells_nothing_either() {
 async fn the_same_requests_succeed_on_ones_own() {
     let suite = suite().await;
     for placement in PLACEMENTS {
-        let owner = suite.tenant(placement).await.owner();
-        for route in with_id(tenantry_api::routes()) {
-            let own = World::of(&owner).await;
-            let (kind, body) = sample(&route.method, route.path, &own).unwrap();
-            let attack = Attack { path: route.path, method: route.method.parse().unwrap(), body };
+        let tenant = suite.tenant(placement).await;
+        let own = Examples::new(&suite, &tenant).await;
+        for route in with_id() {
+            let example = own.of(&route).await;
+            let attack = Attack::new(&route, example.body);
 
-            let (answer, missing) = attack.pair(&owner, kind.of(&own)).await;
+            let (answer, missing) = attack.pair(&tenant.owner(), id_in(&example.path)).await;
 
-            assert!((200..300).contains(&answer.0), "{} {}: {}", route.method, route.path, answer.2);
+            assert!((200..300).contains(&answer.0), "not covered: {} {}: {}", route.method, route.path, answer.2);
             assert_ne!(answer, missing, "{} {}", route.method, route.path);
         }
     }
@@ -154,6 +106,11 @@ async fn a_changed_row_of_the_victim_would_be_seen() {
     }
 }
 
+/// The id in the path of an example.
+fn id_in(path: &str) -> &str {
+    path.split(['/', '?']).find(|part| Uuid::try_parse(part).is_ok()).unwrap()
+}
+
 type Seen = (u16, Vec<(String, String)>, String);
 
 /// One request, to be tried with different ids.
@@ -164,6 +121,10 @@ struct Attack {
 }
 
 impl Attack {
+    fn new(route: &RouteInfo, body: Option<Value>) -> Self {
+        Self { path: route.path, method: route.method.parse().unwrap(), body }
+    }
+
     /// The answers for `id` and for one that nobody has.
     async fn pair(&self, caller: &Caller, id: &str) -> (Seen, Seen) {
         let missing = Uuid::now_v7().to_string();

@@ -49,7 +49,7 @@ async fn a_run_whose_connection_is_killed_leaves_whole_migrations_and_is_continu
         let migrator = fresh.migrator.clone();
         async move { migrator.migrate_all(&|_| {}).await }
     });
-    let waiting = fresh.somebody_waits().await;
+    let waiting = fresh.who_waits(schemas[0]).await;
     fresh.admin.execute("select pg_terminate_backend($1)", &[&waiting]).await.unwrap();
     let error = run.await.unwrap().unwrap_err().to_string();
     drop(hold);
@@ -70,7 +70,7 @@ async fn a_run_that_is_dropped_leaves_whole_migrations_and_is_continued() {
         let migrator = fresh.migrator.clone();
         async move { migrator.migrate_all(&|_| {}).await }
     });
-    fresh.somebody_waits().await;
+    fresh.who_waits(schemas[0]).await;
     run.abort();
     assert!(run.await.unwrap_err().is_cancelled());
     drop(hold);
