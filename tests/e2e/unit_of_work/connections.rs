@@ -1,6 +1,7 @@
 //! A connection that is not known to be clean is never used again.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tenantry_app::TenantStore;
 use tenantry_tenancy::{StoreError, TenantScope};
@@ -10,6 +11,9 @@ use tokio_postgres::Client;
 
 use super::{is_there, store_of_one};
 use crate::harness::{PATIENCE, PLACEMENTS, Suite, Tenant, eventually, suite};
+
+/// Before any of the timeouts of the role would end a session by itself.
+const SOON: Duration = Duration::from_secs(4);
 
 /// A tenant with a project whose row a superuser can lock, so that a unit of work stops in the middle.
 struct Trap {
@@ -115,7 +119,7 @@ async fn a_unit_dropped_in_the_middle_of_a_statement_takes_its_connection_along(
         };
 
         // Postgres ends it while the row is still locked: the statement does not wait for its turn any more.
-        eventually("the old session ends", PATIENCE, async || !trap.lives(caught).await).await;
+        eventually("the old session ends", SOON, async || !trap.lives(caught).await).await;
         trap.open().await;
         assert_ne!(trap.pid(&store).await, caught);
         assert_eq!(trap.name().await, "Looked at");
@@ -145,7 +149,7 @@ async fn a_unit_dropped_between_two_statements_takes_its_connection_along() {
         }
 
         assert_ne!(trap.pid(&store).await, before);
-        eventually("the old session ends", PATIENCE, async || !trap.lives(before).await).await;
+        eventually("the old session ends", SOON, async || !trap.lives(before).await).await;
         assert!(!is_there(&suite, &trap.scope, new.id).await);
     }
 }
