@@ -66,7 +66,7 @@ impl Examples {
     pub fn caller(&self, route: &RouteInfo) -> &Caller {
         match route.access {
             Access::Operator => &self.operator,
-            Access::Public | Access::Tenant(_) => &self.owner,
+            Access::Public | Access::Person | Access::Tenant(_) => &self.owner,
         }
     }
 
@@ -85,7 +85,7 @@ impl Examples {
         if let Some((collection, _)) = route.path.split_once("/{id}") {
             let id = match route.access {
                 Access::Operator => self.tenant.clone(),
-                Access::Public | Access::Tenant(_) => self.create(collection).await,
+                Access::Public | Access::Person | Access::Tenant(_) => self.create(collection).await,
             };
             path = path.replace("{id}", &id);
         }

@@ -236,7 +236,7 @@ impl Tenant {
     /// A caller with this role.
     pub fn caller(&self, role: Role) -> Caller {
         let user = self.user(role);
-        let holder = tenantry_auth::Holder { user, tenant: self.tenant.id, session: SessionId::generate(), role };
+        let holder = tenantry_auth::Holder::member(user, self.tenant.id, SessionId::generate(), role);
         let token = self.services.auth.issue_for(&holder, Duration::from_secs(600)).unwrap();
         Caller { token, base: self.base.clone() }
     }

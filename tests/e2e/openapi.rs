@@ -118,6 +118,7 @@ fn every_operation_says_what_it_is_and_what_it_needs() {
         let (scheme, told) = match access[&(method, path.as_str())] {
             Access::Public => (None, "no credential".to_owned()),
             Access::Tenant(permission) => (Some("bearer"), format!("`{permission}`")),
+            Access::Person => (Some("bearer"), "person".to_owned()),
             Access::Operator => (Some("operator"), "operator".to_owned()),
         };
         let needed: Vec<&str> = operation["security"]

@@ -37,7 +37,7 @@ fn body(new: &NewTenant) -> Value {
 /// A token of the tenant's owner, as if it had been issued before.
 async fn token(suite: &Suite, tenant: TenantId, owner: &Email) -> Caller {
     let user = suite.services.registry.ensure_user(owner).await.unwrap();
-    let holder = Holder { user, tenant, session: SessionId::generate(), role: Role::Owner };
+    let holder = Holder::member(user, tenant, SessionId::generate(), Role::Owner);
     let token = suite.services.auth.issue_for(&holder, Duration::from_secs(600)).unwrap();
     Caller { token, base: suite.base.clone() }
 }

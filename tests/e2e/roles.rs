@@ -11,8 +11,20 @@ use crate::harness::{PLACEMENTS, Response, suite};
 /// What each role may do, written down a second time.
 fn may(role: Role, permission: Permission) -> bool {
     match role {
-        Role::Owner | Role::Admin | Role::Member => true,
-        Role::Viewer => matches!(permission, Permission::ReadProjects | Permission::ReadTasks),
+        Role::Owner | Role::Admin => true,
+        Role::Member => matches!(
+            permission,
+            Permission::ReadProjects
+                | Permission::WriteProjects
+                | Permission::ReadTasks
+                | Permission::WriteTasks
+                | Permission::ReadMembers
+                | Permission::ReadRoles
+        ),
+        Role::Viewer => matches!(
+            permission,
+            Permission::ReadProjects | Permission::ReadTasks | Permission::ReadMembers | Permission::ReadRoles
+        ),
     }
 }
 
@@ -94,7 +106,7 @@ async fn nobody_of_a_tenant_is_an_operator_and_no_operator_is_anybody_in_a_tenan
     for example in examples.all().await {
         let callers = match example.route.access {
             Access::Public => continue,
-            Access::Tenant(_) => vec![examples.operator.clone()],
+            Access::Person | Access::Tenant(_) => vec![examples.operator.clone()],
             Access::Operator => Role::ALL.iter().map(|role| tenant.caller(*role)).collect(),
         };
         for caller in callers {

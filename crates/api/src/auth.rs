@@ -5,8 +5,8 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tenantry_auth::{Authenticator, LoginError, Tokens};
-use tenantry_tenancy::{Actor, Permission, Role, TenantId, UserId, json_schema};
+use tenantry_auth::{Authenticator, Credential, LoginError, Origin, Tokens};
+use tenantry_tenancy::{Permission, RoleName, TenantId, UserId, json_schema};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
@@ -83,7 +83,7 @@ struct VerifiedView {
     valid: bool,
     tenant: TenantId,
     user_id: Option<UserId>,
-    roles: Vec<Role>,
+    roles: Vec<RoleName>,
     scopes: Vec<Permission>,
     expires_at: Option<DateTime<Utc>>,
 }
@@ -98,15 +98,11 @@ async fn refresh(auth: Data<Authenticator>, Body(body): Body<RefreshBody>) -> Re
 }
 
 async fn verify(auth: Data<Authenticator>, Body(body): Body<VerifyBody>) -> Result<Show<VerifiedView>, ApiError> {
-    let principal = auth.authenticate(&body.token).await?;
-    let user_id = match principal.actor() {
-        Actor::User(id) => Some(id),
-        Actor::Operator(_) | Actor::System => None,
-    };
+    let principal = auth.authenticate(Credential::Bearer(&body.token), Origin::default()).await?;
     Ok(Show(VerifiedView {
         valid: true,
         tenant: principal.tenant(),
-        user_id,
+        user_id: principal.user(),
         roles: principal.roles().to_vec(),
         scopes: principal.permissions().iter().collect(),
         expires_at: principal.expires_at(),

@@ -21,12 +21,14 @@ use crate::problem::ApiError;
 
 /// The header that names a request (de facto standard).
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that names the caller's own tenant.
+pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What is known of a request while it runs.
 pub(crate) struct RequestContext {
     pub(crate) id: RequestId,
-    /// Set once the caller is known, for the log.
+    /// Set once the caller is known, for the log and for the answer, which names the caller's own tenant.
     pub(crate) caller: Cell<Option<(TenantId, Actor)>>,
 }
 
@@ -42,10 +44,14 @@ pub async fn edge<B: MessageBody + 'static>(
     let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
 
     let served = next.call(req).await?.map_into_left_body();
+    let caller = served.request().extensions().get::<RequestContext>().and_then(|context| context.caller.get());
     let mut response = render(served, id, limits);
     let name = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, name);
+    if let Some(tenant) = caller.and_then(|(tenant, _)| HeaderValue::from_str(&tenant.to_string()).ok()) {
+        headers.insert(TENANT_ID, tenant);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

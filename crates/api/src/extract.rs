@@ -14,7 +14,7 @@ use crate::openapi::Operation;
 use crate::problem::ApiError;
 
 pub(crate) use body::{Body, present, present_object, refuse as refuse_body};
-pub(crate) use caller::{Can, OperatorCaller};
+pub(crate) use caller::{Can, OperatorCaller, Person};
 pub(crate) use path::PathId;
 pub(crate) use query::{Query, refuse as refuse_query};
 
@@ -53,6 +53,9 @@ pub(crate) trait Guarded: Input {
     const PERMISSION: Permission;
 }
 
+/// Inputs that begin with a person.
+pub(crate) trait PersonGuarded: Input {}
+
 /// Inputs that begin with an operator.
 pub(crate) trait OperatorGuarded: Input {}
 
@@ -76,6 +79,8 @@ macro_rules! tuples {
             impl<P: tenantry_tenancy::Requires, $($rest: Input),*> Guarded for (Can<P>, $($rest,)*) {
                 const PERMISSION: Permission = P::PERMISSION;
             }
+
+            impl<$($rest: Input),*> PersonGuarded for (Person, $($rest,)*) {}
 
             impl<$($rest: Input),*> OperatorGuarded for (OperatorCaller, $($rest,)*) {}
         )+

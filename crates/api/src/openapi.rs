@@ -15,6 +15,8 @@ use crate::routes::{Access, Routes};
 pub(crate) enum Security {
     /// A credential of a tenant with this permission.
     Tenant(Permission),
+    /// A person's login.
+    Person,
     /// An operator's token.
     Operator,
 }
@@ -55,7 +57,7 @@ impl Operation {
 
     pub(crate) fn secure(&mut self, security: Security) {
         self.errors.push(StatusCode::UNAUTHORIZED);
-        if matches!(security, Security::Tenant(_)) {
+        if matches!(security, Security::Tenant(_) | Security::Person) {
             self.errors.push(StatusCode::FORBIDDEN);
         }
         self.security = Some(security);
@@ -145,6 +147,9 @@ impl Operation {
             None => (json!([]), "Needs no credential.".to_owned()),
             Some(Security::Tenant(permission)) => {
                 (json!([{ "bearer": [] }]), format!("Needs the permission `{permission}`."))
+            }
+            Some(Security::Person) => {
+                (json!([{ "bearer": [] }]), "Needs a person who logged in; no key and no machine.".to_owned())
             }
             Some(Security::Operator) => (json!([{ "operator": [] }]), "Needs an operator's token.".to_owned()),
         };
@@ -236,6 +241,7 @@ fn access(operation: &Operation) -> Access {
     match operation.security {
         None => Access::Public,
         Some(Security::Tenant(permission)) => Access::Tenant(permission),
+        Some(Security::Person) => Access::Person,
         Some(Security::Operator) => Access::Operator,
     }
 }

@@ -100,6 +100,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs the permission {needed}"))
     }
 
+    /// The caller is known but is no person, and this is about a person's account.
+    pub(crate) fn not_a_person() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "this needs a person who logged in")
+    }
+
     /// The service is too busy or lacks its database; the same request may succeed after `wait`.
     pub(crate) fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>, wait: Duration) -> Self {
         let detail = "the service is unavailable for the moment";

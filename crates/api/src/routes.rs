@@ -17,7 +17,7 @@ use tenantry_tenancy::Permission;
 use tokio::time::timeout;
 
 use crate::Limits;
-use crate::extract::{Guarded, Input, OperatorGuarded, refuse_body, refuse_query};
+use crate::extract::{Guarded, Input, OperatorGuarded, PersonGuarded, refuse_body, refuse_query};
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 use crate::reply::Reply;
@@ -43,6 +43,8 @@ pub enum Access {
     Public,
     /// A permission in the caller's tenant.
     Tenant(Permission),
+    /// A person's login: their own account.
+    Person,
     /// An operator's token.
     Operator,
 }
@@ -79,6 +81,16 @@ impl Routes {
         R: Reply,
     {
         self.add(method, path, Access::Tenant(A::PERMISSION), summary, handler);
+    }
+
+    /// A route for a person's own account. Its handler begins with [`Person`](crate::extract::Person).
+    pub(crate) fn person<F, A, R>(&mut self, method: Method, path: &'static str, summary: &'static str, handler: F)
+    where
+        F: Handler<A, Output = Result<R, ApiError>>,
+        A: PersonGuarded,
+        R: Reply,
+    {
+        self.add(method, path, Access::Person, summary, handler);
     }
 
     /// A route for those who run the service.

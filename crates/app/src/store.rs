@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tenantry_tenancy::{StoreError, TenantScope};
+use tenantry_tenancy::{AccessTx, StoreError, TenantScope};
 use tenantry_work::WorkTx;
 
 /// What a unit of work may do.
@@ -27,6 +27,9 @@ pub trait TenantStorePort: Send + Sync {
 pub trait TenantTxPort: Send {
     /// The work module's share.
     fn work(&mut self) -> &mut dyn WorkTx;
+
+    /// The share of administration.
+    fn access(&mut self) -> &mut dyn AccessTx;
 
     /// Makes everything done durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
@@ -63,6 +66,11 @@ impl TenantTx {
     /// Projects, tasks and members.
     pub fn work(&mut self) -> &mut dyn WorkTx {
         self.0.work()
+    }
+
+    /// Who may do what: members, roles and what else the tenant's administrators manage.
+    pub fn access(&mut self) -> &mut dyn AccessTx {
+        self.0.access()
     }
 }
 

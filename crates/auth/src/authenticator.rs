@@ -1,16 +1,18 @@
 //! The front door: credentials in, principals out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 use serde_json::Value;
-use tenantry_tenancy::{Actor, Clock, SessionId, Tenant, TenantId};
+use tenantry_tenancy::{Clock, Tenant};
 
-use crate::tokens::{Access, AccessTokens};
+use crate::principal::Access;
+use crate::tokens::AccessTokens;
 use crate::{
-    AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken, Passwords,
-    Principal, Rejection, SigningKeys, TokenSettings, Watch,
+    AuthError, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection,
+    SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -57,36 +59,61 @@ impl Authenticator {
         }
     }
 
-    /// Who calls with this access token.
+    /// Who calls with this credential.
     ///
-    /// The signature is verified once per token; that the token has not expired, its session is not revoked and its
-    /// tenant is active is checked at every call.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
-        let proof = self.proof(token)?;
-        let (session, id) = (proof.session(), proof.tenant());
-        let revoked = match session {
-            Some(session) => self.watch.is_revoked(session).await?,
-            None => false,
+    /// A signature is verified, or an opaque credential looked up, once; that it has not expired, is not void and its tenant
+    /// is active is checked at every call.
+    pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Arc<Principal>, AuthError> {
+        let text = credential.text();
+        let known = match self.remembered(text)? {
+            Some(principal) if !self.watch.is_void(principal.access.credential, principal.access.version).await? => {
+                Some(principal)
+            }
+            Some(principal) => {
+                self.forget_void(text, &principal)?;
+                None
+            }
+            None => None,
         };
-        let tenant = if revoked { None } else { self.watch.tenant(id).await? };
-        Ok(self.decide(token, proof, revoked, tenant)?)
+        let proof = match known {
+            Some(principal) => Proof::Known(principal),
+            None => Proof::New(self.prove(credential).await?),
+        };
+        let access = proof.access();
+        if self.watch.is_void(access.credential, access.version).await? {
+            return Err(Rejection::Void.into());
+        }
+        let tenant = self.watch.tenant(access.tenant).await?;
+        Ok(self.decide(text, proof, tenant, origin)?)
     }
 
-    /// The same without ever waiting: `None` if something must be looked up first. Allocates nothing for a token seen before.
-    pub fn authenticate_now(&self, token: &str) -> Option<Result<Arc<Principal>, AuthError>> {
-        let proof = match self.proof(token) {
-            Ok(proof) => proof,
+    /// The same without ever waiting: `None` if something must be looked up first. Allocates nothing for a credential seen
+    /// before.
+    pub fn authenticate_now(
+        &self,
+        credential: Credential<'_>,
+        origin: Origin,
+    ) -> Option<Result<Arc<Principal>, AuthError>> {
+        let text = credential.text();
+        let proof = match self.remembered(text) {
+            Ok(Some(principal)) => Proof::Known(principal),
+            Ok(None) => match self.prove_now(credential)? {
+                Ok(access) => Proof::New(access),
+                Err(rejection) => return Some(Err(rejection.into())),
+            },
             Err(rejection) => return Some(Err(rejection.into())),
         };
         let fresh = self.watch.fresh()?;
-        let revoked = proof.session().is_some_and(|session| fresh.is_revoked(session));
-        let tenant = if revoked { None } else { Some(fresh.tenant(proof.tenant())?) };
-        Some(self.decide(token, proof, revoked, tenant).map_err(AuthError::from))
-    }
-
-    /// Whether an access token is good, for those who only want to know.
-    pub async fn verify(&self, access: &str) -> Result<(), AuthError> {
-        self.authenticate(access).await.map(|_| ())
+        let access = proof.access();
+        if fresh.is_void(access.credential, access.version) {
+            if access.kind.is_looked_up() {
+                return None;
+            }
+            self.verified.remove(text);
+            return Some(Err(Rejection::Void.into()));
+        }
+        let tenant = fresh.tenant(access.tenant)?;
+        Some(self.decide(text, proof, Some(tenant), origin).map_err(AuthError::from))
     }
 
     /// Which operator calls with this token. Asks the store every time; a text that cannot be a token costs no query.
@@ -107,31 +134,43 @@ impl Authenticator {
         self.tokens.keys().jwks()
     }
 
-    fn proof(&self, token: &str) -> Result<Proof, Rejection> {
-        let now = self.clock.now();
-        match self.verified.get(token) {
-            Some(principal) if principal.expires_at().is_none_or(|expires_at| now < expires_at) => {
-                Ok(Proof::Known(principal))
-            }
-            Some(_) => {
-                self.verified.remove(token);
-                Err(Rejection::Expired)
-            }
-            None => self.tokens.verify(token, now).map(Proof::New),
+    /// The principal that the same text proved before, unless its time is over.
+    fn remembered(&self, text: &str) -> Result<Option<Arc<Principal>>, Rejection> {
+        let Some(principal) = self.verified.get(text) else { return Ok(None) };
+        if principal.expires_at().is_none_or(|expires_at| self.clock.now() < expires_at) {
+            return Ok(Some(principal));
+        }
+        self.verified.remove(text);
+        if principal.kind().is_looked_up() { Ok(None) } else { Err(Rejection::Expired) }
+    }
+
+    /// What is remembered is void: something looked up may be looked up again, a token is no good any more.
+    fn forget_void(&self, text: &str, principal: &Principal) -> Result<(), Rejection> {
+        self.verified.remove(text);
+        if principal.kind().is_looked_up() { Ok(()) } else { Err(Rejection::Void) }
+    }
+
+    /// What a credential says that was not seen before.
+    async fn prove(&self, credential: Credential<'_>) -> Result<Access, AuthError> {
+        match credential {
+            Credential::Bearer(token) => Ok(self.tokens.verify(token, self.clock.now())?),
+        }
+    }
+
+    /// The same if nothing need be looked up for it.
+    fn prove_now(&self, credential: Credential<'_>) -> Option<Result<Access, Rejection>> {
+        match credential {
+            Credential::Bearer(token) => Some(self.tokens.verify(token, self.clock.now())),
         }
     }
 
     fn decide(
         &self,
-        token: &str,
+        text: &str,
         proof: Proof,
-        revoked: bool,
         tenant: Option<Arc<Tenant>>,
+        _origin: Origin,
     ) -> Result<Arc<Principal>, Rejection> {
-        if revoked {
-            self.verified.remove(token);
-            return Err(Rejection::SessionRevoked);
-        }
         let tenant = tenant.ok_or(Rejection::TenantUnknown)?;
         if !tenant.is_active() {
             return Err(Rejection::TenantInactive);
@@ -139,10 +178,10 @@ impl Authenticator {
         let principal = match proof {
             Proof::Known(principal) if Arc::ptr_eq(&principal.tenant, &tenant) => return Ok(principal),
             Proof::Known(principal) => principal.with_tenant(tenant),
-            Proof::New(access) => access.principal(tenant),
+            Proof::New(access) => Principal { access, tenant },
         };
         let principal = Arc::new(principal);
-        self.verified.insert(token.into(), Arc::clone(&principal));
+        self.verified.insert(text.into(), Arc::clone(&principal));
         Ok(principal)
     }
 }
@@ -156,40 +195,49 @@ impl std::fmt::Debug for Authenticator {
     }
 }
 
-/// A token that is genuine and has not expired; whether it is still good for anything is another question.
+/// What came with a request.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// `Authorization: Bearer …` (RFC 6750).
+    Bearer(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    const fn text(self) -> &'a str {
+        match self {
+            Self::Bearer(text) => text,
+        }
+    }
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer(..)",
+        })
+    }
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The address of the client, if it is known.
+    pub address: Option<IpAddr>,
+}
+
+/// A credential that is genuine and has not expired; whether it is still good for anything is another question.
 enum Proof {
-    /// Verified before.
+    /// Proven before.
     Known(Arc<Principal>),
-    /// Verified just now.
+    /// Proven just now.
     New(Access),
 }
 
 impl Proof {
-    fn session(&self) -> Option<SessionId> {
+    fn access(&self) -> &Access {
         match self {
-            Self::Known(principal) => principal.session(),
-            Self::New(access) => Some(access.session),
-        }
-    }
-
-    fn tenant(&self) -> TenantId {
-        match self {
-            Self::Known(principal) => principal.tenant(),
-            Self::New(access) => access.tenant,
-        }
-    }
-}
-
-impl Access {
-    fn principal(self, tenant: Arc<Tenant>) -> Principal {
-        Principal {
-            actor: Actor::User(self.user),
-            tenant,
-            roles: self.roles,
-            permissions: self.permissions,
-            kind: CredentialKind::AccessToken,
-            session: Some(self.session),
-            expires_at: Some(self.expires_at),
+            Self::Known(principal) => &principal.access,
+            Self::New(access) => access,
         }
     }
 }

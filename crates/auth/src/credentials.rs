@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use tenantry_tenancy::{Email, OperatorId, Role, SessionId, Slug, StoreError, TenantId, UserId};
+use tenantry_tenancy::{
+    Email, OperatorId, RoleGrant, RoleName, SessionId, Slug, StoreError, TenantId, UserId, Version,
+};
 
 use crate::PasswordHash;
 use crate::opaque;
@@ -30,8 +32,8 @@ pub trait CredentialStore: Send + Sync {
 
     /// Begins a session with its first refresh token, if the person is a member of the tenant and the tenant is active
     /// at that very moment: checked and inserted in one transaction. The answer is the person's role, or `None` when
-    /// nothing was begun.
-    async fn begin_session(&self, new: &NewSession) -> Result<Option<Role>, StoreError>;
+    /// nothing was begun. Its version is the first.
+    async fn begin_session(&self, new: &NewSession) -> Result<Option<RoleGrant>, StoreError>;
 
     /// Exchanges a refresh token for its successor. One transaction that locks the old token's row first, so that of
     /// any number of concurrent calls with one token exactly one rotates and the others see what it wrote.
@@ -40,7 +42,7 @@ pub trait CredentialStore: Send + Sync {
     /// 1. No such token, its session was revoked or ended (`ends_at <= now`), or the token expired
     ///    (`expires_at <= now`): [`RotationOutcome::Unknown`].
     /// 2. The token was used longer ago than `grace` (`now - used_at > grace`): the session is revoked, and announced as
-    ///    `Change::Session` in the directory's feed, in the same transaction: [`RotationOutcome::Reused`].
+    ///    `Change::Credential` in the directory's feed, in the same transaction: [`RotationOutcome::Reused`].
     /// 3. The tenant is not active or the person is no longer a member: nothing changes (the token is not used up, so
     ///    it works again if the tenant is resumed): [`RotationOutcome::Unknown`].
     /// 4. The token was used, within `grace`: nothing changes: [`RotationOutcome::Replayed`] with the nonce that the
@@ -74,7 +76,7 @@ pub struct Membership {
     /// Its name for people.
     pub slug: Slug,
     /// As what.
-    pub role: Role,
+    pub role: RoleName,
     /// Whether the tenant is served.
     pub tenant_active: bool,
 }
@@ -137,7 +139,7 @@ pub enum RotationOutcome {
 }
 
 /// A session whose refresh token was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveSession {
     /// The session.
     pub session: SessionId,
@@ -145,8 +147,10 @@ pub struct LiveSession {
     pub user: UserId,
     /// Where.
     pub tenant: TenantId,
+    /// What the session's access tokens must have to be good.
+    pub version: Version,
     /// The person's role in the tenant now.
-    pub role: Role,
+    pub grant: RoleGrant,
     /// When the successor expires unless used.
     pub expires_at: DateTime<Utc>,
 }

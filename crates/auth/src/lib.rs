@@ -20,7 +20,7 @@ pub mod testing;
 pub mod tokens;
 pub mod watch;
 
-pub use authenticator::{Authenticator, Parts};
+pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };

@@ -64,8 +64,9 @@ impl Authenticator {
             RotationOutcome::Reused { session } => return Err(Rejection::RefreshReused(session).into()),
             RotationOutcome::Unknown => return Err(Rejection::RefreshUnknown.into()),
         };
-        let LiveSession { session, user, tenant, role, expires_at: _ } = live;
-        Ok(self.hand_out(&Holder { user, tenant, session, role }, &old.successor(&nonce))?)
+        let LiveSession { session, user, tenant, version, grant, expires_at: _ } = live;
+        let holder = Holder::member(user, tenant, session, grant).at_version(version);
+        Ok(self.hand_out(&holder, &old.successor(&nonce))?)
     }
 
     async fn look_up(&self, email: &str) -> Result<Option<Login>, LoginError> {
@@ -102,8 +103,8 @@ impl Authenticator {
             ends_at: now + settings.session_lifetime,
         };
         // Between the look-up and now the person may have left, or the tenant may have been suspended.
-        let role = self.store.begin_session(&new).await?.ok_or(Rejection::Membership)?;
-        Ok(self.hand_out(&Holder { user, tenant, session, role }, &refresh)?)
+        let grant = self.store.begin_session(&new).await?.ok_or(Rejection::Membership)?;
+        Ok(self.hand_out(&Holder::member(user, tenant, session, grant), &refresh)?)
     }
 
     fn hand_out(&self, holder: &Holder, refresh: &RefreshToken) -> Result<Tokens, StoreError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{
-    Actor, OperatorId, Permission, PermissionSet, Plan, RequestId, Role, SchemaName, SessionId, Slug, Tenant, TenantId,
-    TenantScope, words,
+    Actor, CredentialId, OperatorId, Permission, PermissionSet, Plan, RequestId, RoleName, SchemaName, SessionId, Slug,
+    Tenant, TenantId, TenantScope, UserId, Version, words,
 };
 
 words!(
@@ -13,29 +13,68 @@ words!(
     CredentialKind {
         /// A signed access token of a person who logged in.
         AccessToken = "access_token",
+        /// A member's API key.
+        ApiKey = "api_key",
+        /// A browser's session.
+        BrowserSession = "browser_session",
+        /// A signed access token of a machine client.
+        ClientToken = "client_token",
+        /// A signed access token of another service of ours.
+        ServiceToken = "service_token",
+        /// A signed access token of an operator who acts in the tenant.
+        ActingOperator = "acting_operator",
     }
 );
+
+impl CredentialKind {
+    /// Whether it is looked up rather than read: then it can be looked up again when what is remembered of it is void.
+    pub(crate) const fn is_looked_up(self) -> bool {
+        matches!(self, Self::ApiKey | Self::BrowserSession)
+    }
+
+    /// Whether the credential came of a login, so that a session stands behind it.
+    pub(crate) const fn has_session(self) -> bool {
+        matches!(self, Self::AccessToken | Self::BrowserSession)
+    }
+}
+
+/// What a genuine credential says. Whether it is still good for anything is another question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) kind: CredentialKind,
+    pub(crate) actor: Actor,
+    /// The person behind it: the actor, or the holder of the key.
+    pub(crate) user: Option<UserId>,
+    pub(crate) tenant: TenantId,
+    /// What can be revoked to void it, and how old it is.
+    pub(crate) credential: CredentialId,
+    pub(crate) version: Version,
+    pub(crate) roles: Vec<RoleName>,
+    /// What the roles allow and the scopes did not take away.
+    pub(crate) permissions: PermissionSet,
+    /// When it ends, if it does. What is looked up ends in the memory of this process long before, and is looked up again.
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+}
 
 /// Somebody who proved who they are, and what they may do in the one tenant their credential is for.
 ///
 /// Only authentication makes one: the fields are private and there is no constructor outside this crate.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    pub(crate) actor: Actor,
+    pub(crate) access: Access,
     /// The tenant as it was when this principal was made. Authentication makes a new principal when it has changed.
     pub(crate) tenant: Arc<Tenant>,
-    pub(crate) roles: Vec<Role>,
-    /// What the roles allow and the scopes did not take away.
-    pub(crate) permissions: PermissionSet,
-    pub(crate) kind: CredentialKind,
-    pub(crate) session: Option<SessionId>,
-    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 impl Principal {
     /// Who acts.
     pub const fn actor(&self) -> Actor {
-        self.actor
+        self.access.actor
+    }
+
+    /// The person who acts, or whose key does.
+    pub const fn user(&self) -> Option<UserId> {
+        self.access.user
     }
 
     /// In which tenant.
@@ -59,34 +98,34 @@ impl Principal {
     }
 
     /// As what.
-    pub fn roles(&self) -> &[Role] {
-        &self.roles
+    pub fn roles(&self) -> &[RoleName] {
+        &self.access.roles
     }
 
     /// All that the credential allows.
     pub const fn permissions(&self) -> PermissionSet {
-        self.permissions
+        self.access.permissions
     }
 
     /// How it was proven.
     pub const fn kind(&self) -> CredentialKind {
-        self.kind
+        self.access.kind
     }
 
-    /// The session behind the credential, if it has one.
-    pub const fn session(&self) -> Option<SessionId> {
-        self.session
+    /// The session behind the credential, if somebody logged in for it.
+    pub fn session(&self) -> Option<SessionId> {
+        self.access.kind.has_session().then(|| SessionId::from_uuid(self.access.credential.as_uuid()))
     }
 
     /// When the credential ends, if it does.
     pub const fn expires_at(&self) -> Option<DateTime<Utc>> {
-        self.expires_at
+        self.access.expires_at
     }
 
     /// The right to do what needs `permission`, for one request.
     pub fn authorize(&self, permission: Permission, request: RequestId) -> Result<TenantScope, Forbidden> {
-        if self.permissions.contains(permission) {
-            Ok(TenantScope::grant(self.tenant(), self.schema(), self.actor, request))
+        if self.access.permissions.contains(permission) {
+            Ok(TenantScope::grant(self.tenant(), self.schema(), self.actor(), request))
         } else {
             Err(Forbidden(permission))
         }
@@ -94,7 +133,7 @@ impl Principal {
 
     /// The same caller in the same tenant, which has changed.
     pub(crate) fn with_tenant(&self, tenant: Arc<Tenant>) -> Self {
-        Self { tenant, ..self.clone() }
+        Self { tenant, access: self.access.clone() }
     }
 }
 
@@ -121,20 +160,26 @@ impl OperatorPrincipal {
 
 #[cfg(test)]
 mod tests {
-    use tenantry_tenancy::{Placement, UserId};
+    use tenantry_tenancy::{Placement, Role};
 
     use super::*;
     use crate::testing::tenant;
 
     fn viewer(placement: Placement) -> Principal {
+        let (user, tenant) = (UserId::generate(), Tenant { placement, ..tenant("acme") });
         Principal {
-            actor: Actor::User(UserId::generate()),
-            tenant: Arc::new(Tenant { placement, ..tenant("acme") }),
-            roles: vec![Role::Viewer],
-            permissions: Role::Viewer.permissions(),
-            kind: CredentialKind::AccessToken,
-            session: None,
-            expires_at: None,
+            access: Access {
+                kind: CredentialKind::AccessToken,
+                actor: Actor::User(user),
+                user: Some(user),
+                tenant: tenant.id,
+                credential: CredentialId::generate(),
+                version: Version::FIRST,
+                roles: vec![Role::Viewer.into()],
+                permissions: Role::Viewer.permissions(),
+                expires_at: None,
+            },
+            tenant: Arc::new(tenant),
         }
     }
 

@@ -74,9 +74,9 @@ pub enum Rejection {
     /// Lives longer than a revocation is remembered.
     #[error("the token lives longer than any may")]
     Lifetime,
-    /// The session was revoked.
-    #[error("the session was revoked")]
-    SessionRevoked,
+    /// What it hangs on was revoked, or allows something else by now.
+    #[error("the credential was revoked or changed")]
+    Void,
     /// The tenant is gone.
     #[error("the tenant does not exist")]
     TenantUnknown,

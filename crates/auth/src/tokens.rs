@@ -11,9 +11,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Header, crypto};
 use serde::{Deserialize, Serialize};
-use tenantry_tenancy::{PermissionSet, Role, SessionId, TenantId, UserId};
+use tenantry_tenancy::{
+    Actor, CredentialId, PermissionSet, Role, RoleGrant, RoleName, SessionId, TenantId, UserId, Version,
+};
 use uuid::Uuid;
 
+use crate::principal::{Access, CredentialKind};
 use crate::{Rejection, SigningKeys};
 
 /// The longest token that is looked at. Ours have about 900 bytes.
@@ -76,16 +79,41 @@ impl TokenSettings {
 }
 
 /// Whom an access token speaks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The person.
-    pub user: UserId,
+    /// Who acts: a person, a machine client, a service or an operator.
+    pub actor: Actor,
     /// The tenant.
     pub tenant: TenantId,
-    /// The session that can be revoked to void the token.
-    pub session: SessionId,
-    /// What the person is in the tenant. The token carries all that this allows as its scopes.
-    pub role: Role,
+    /// What can be revoked to void the token: the session, the client, the grant.
+    pub credential: CredentialId,
+    /// The credential's version. A token is void once it is higher.
+    pub version: Version,
+    /// What the holder is in the tenant.
+    pub roles: Vec<RoleName>,
+    /// What the token allows: its scopes.
+    pub permissions: PermissionSet,
+}
+
+impl Holder {
+    /// A person who logged in, with all that their role allows.
+    pub fn member(user: UserId, tenant: TenantId, session: SessionId, grant: impl Into<RoleGrant>) -> Self {
+        let RoleGrant { role, permissions } = grant.into();
+        Self {
+            actor: Actor::User(user),
+            tenant,
+            credential: session.into(),
+            version: Version::FIRST,
+            roles: vec![role],
+            permissions,
+        }
+    }
+
+    /// The same of another version.
+    #[must_use]
+    pub fn at_version(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
 }
 
 /// Why a token could not be issued.
@@ -99,17 +127,6 @@ pub enum IssueError {
     Signing(#[from] jsonwebtoken::errors::Error),
 }
 
-/// What a genuine access token says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Access {
-    pub(crate) user: UserId,
-    pub(crate) tenant: TenantId,
-    pub(crate) session: SessionId,
-    pub(crate) roles: Vec<Role>,
-    pub(crate) permissions: PermissionSet,
-    pub(crate) expires_at: DateTime<Utc>,
-}
-
 /// Signs and verifies access tokens.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
@@ -121,15 +138,20 @@ pub(crate) struct AccessTokens {
 struct Claims {
     iss: String,
     aud: String,
-    sub: UserId,
+    /// The id or name of who acts; of a machine client its `client_id` (RFC 9068, section 2.2).
+    sub: String,
     client_id: String,
     iat: i64,
     exp: i64,
     jti: String,
     token_type: String,
-    user_id: UserId,
+    /// Who acts, with the kind it is of. Ours, like all that follows.
+    actor: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
     tenant: TenantId,
-    sid: SessionId,
+    sid: CredentialId,
+    ver: i64,
     roles: Vec<String>,
     scopes: Vec<String>,
 }
@@ -161,20 +183,30 @@ impl AccessTokens {
         if lifetime > longest {
             return Err(IssueError::Lifetime(longest));
         }
+        let actor = holder.actor.to_string();
+        let subject = actor.split_once(':').map_or(actor.as_str(), |(_, subject)| subject).to_owned();
         let claims = Claims {
             iss: self.settings.issuer.clone(),
             aud: self.settings.audience.clone(),
-            sub: holder.user,
-            client_id: CLIENT.to_owned(),
+            client_id: match holder.actor {
+                Actor::ApiClient(_) => subject.clone(),
+                _ => CLIENT.to_owned(),
+            },
+            sub: subject,
             iat: now.timestamp(),
             exp: now.timestamp().saturating_add_unsigned(lifetime.as_secs()),
             jti: Uuid::new_v4().to_string(),
             token_type: TOKEN_TYPE.to_owned(),
-            user_id: holder.user,
+            user_id: match holder.actor {
+                Actor::User(user) => Some(user),
+                _ => None,
+            },
+            actor,
             tenant: holder.tenant,
-            sid: holder.session,
-            roles: vec![holder.role.to_string()],
-            scopes: holder.role.permissions().to_scopes(),
+            sid: holder.credential,
+            ver: holder.version.0,
+            roles: holder.roles.iter().map(ToString::to_string).collect(),
+            scopes: holder.permissions.to_scopes(),
         };
         let key = self.keys.first();
         let header = Header { typ: Some(TYP[0].to_owned()), kid: Some(key.id.clone()), ..Header::new(key.algorithm) };
@@ -218,27 +250,41 @@ impl AccessTokens {
             (claims.iat <= (now + LEEWAY).timestamp(), Rejection::FromTheFuture),
             (now.timestamp() < claims.exp, Rejection::Expired),
             (claims.exp.saturating_sub(claims.iat) <= longest, Rejection::Lifetime),
-            (claims.sub == claims.user_id, Rejection::Malformed),
+            (claims.actor.split_once(':').is_some_and(|(_, subject)| subject == claims.sub), Rejection::Malformed),
         ];
         rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, broken)| Err(broken))
     }
 }
 
 impl Claims {
-    /// A role or scope that this version does not know allows nothing: while a new version is rolled out, its tokens also
-    /// reach instances of the old one.
     fn access(self) -> Result<Access, Rejection> {
-        let roles: Vec<Role> = self.roles.iter().filter_map(|role| role.parse().ok()).collect();
-        let of_roles = roles.iter().fold(PermissionSet::NONE, |set, role| set.union(role.permissions()));
-        let of_scopes =
-            self.scopes.iter().filter_map(|scope| scope.parse().ok()).fold(PermissionSet::NONE, PermissionSet::with);
+        let actor: Actor = self.actor.parse().map_err(|_| Rejection::Malformed)?;
+        let (kind, user) = match actor {
+            Actor::User(user) => (CredentialKind::AccessToken, Some(user)),
+            Actor::ApiClient(_) => (CredentialKind::ClientToken, None),
+            Actor::Service(_) => (CredentialKind::ServiceToken, None),
+            Actor::Operator(_) => (CredentialKind::ActingOperator, None),
+            // A key is its own credential, and the service needs none.
+            Actor::ApiKey(_) | Actor::System => return Err(Rejection::Malformed),
+        };
+        if self.user_id != user {
+            return Err(Rejection::Malformed);
+        }
+        let roles: Vec<RoleName> = self.roles.iter().filter_map(|role| RoleName::parse(role).ok()).collect();
+        // What a role of the tenant allows is in the scopes, which its issuer narrowed to it.
+        let of_role = |role: &RoleName| role.built_in().map_or(PermissionSet::ALL, Role::permissions);
+        let of_roles = roles.iter().map(of_role).fold(PermissionSet::NONE, PermissionSet::union);
+        let of_scopes = PermissionSet::known_of(self.scopes.iter().map(String::as_str));
         Ok(Access {
-            user: self.user_id,
+            kind,
+            actor,
+            user,
             tenant: self.tenant,
-            session: self.sid,
+            credential: self.sid,
+            version: Version(self.ver),
             roles,
             permissions: of_roles.intersection(of_scopes),
-            expires_at: DateTime::from_timestamp(self.exp, 0).ok_or(Rejection::Malformed)?,
+            expires_at: Some(DateTime::from_timestamp(self.exp, 0).ok_or(Rejection::Malformed)?),
         })
     }
 }

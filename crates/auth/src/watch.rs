@@ -1,16 +1,16 @@
-//! What each instance remembers so that it need not ask per request: tenants, and which sessions were revoked.
+//! What each instance remembers so that it need not ask per request: tenants, and which credentials were revoked or changed.
 //!
 //! A feed of changes keeps it fresh. What is remembered counts only while the last successful poll of the feed *started*
 //! less than [`MAX_AGE`] ago: so whatever was committed longer ago than that has been seen, on every instance. Otherwise
 //! the directory is asked directly, and if it cannot answer nobody gets in.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use tenantry_tenancy::{Change, Directory, Mark, SessionId, StoreError, Tenant, TenantId};
+use tenantry_tenancy::{Change, CredentialId, Directory, Mark, StoreError, Tenant, TenantId, Version};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// How old what is remembered may be (requirement T4).
@@ -19,14 +19,14 @@ pub const MAX_AGE: Duration = Duration::from_secs(1);
 /// How often the feed is polled unless told otherwise: often enough that a few slow answers are not felt.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Remembers tenants and revoked sessions, and knows how fresh that is.
+/// Remembers tenants and void credentials, and knows how fresh that is.
 pub struct Watch {
     directory: Arc<dyn Directory>,
     tenants: Cache<TenantId, Arc<Tenant>>,
     /// Counts the polls that made something in `tenants` obsolete. A tenant is inserted under this lock, and only if
     /// nothing was made obsolete since its loading began: what was loaded before a change must not outlive it.
     generation: Mutex<u64>,
-    revoked: Revoked,
+    void: Void,
     /// Where the feed stands. Held during a poll: there is one at a time.
     feed: tokio::sync::Mutex<Feed>,
     origin: Instant,
@@ -50,21 +50,21 @@ impl Fresh<'_> {
         self.0.tenants.get(&id)
     }
 
-    /// Whether the session was revoked.
-    pub fn is_revoked(self, session: SessionId) -> bool {
-        self.0.revoked.contains(session)
+    /// Whether what the credential gave at this version is void by now.
+    pub fn is_void(self, credential: CredentialId, version: Version) -> bool {
+        self.0.void.contains(credential, version)
     }
 }
 
 impl Watch {
-    /// Remembers up to `tenants` tenants, and revoked sessions for `revocation_memory`
+    /// Remembers up to `tenants` tenants, and void credentials for `revocation_memory`
     /// (see [`crate::TokenSettings::revocation_memory`]). Nothing is known before the first poll.
     pub fn new(directory: Arc<dyn Directory>, tenants: usize, revocation_memory: Duration) -> Self {
         Self {
             directory,
             tenants: Cache::new(tenants),
             generation: Mutex::new(0),
-            revoked: Revoked::new(revocation_memory),
+            void: Void::new(revocation_memory),
             feed: tokio::sync::Mutex::default(),
             origin: Instant::now(),
             polled: AtomicU64::new(0),
@@ -121,10 +121,11 @@ impl Watch {
         Ok(Some(tenant))
     }
 
-    /// Whether the session was revoked. Polls first if what is remembered is stale; if that fails, so does this.
-    pub async fn is_revoked(&self, session: SessionId) -> Result<bool, StoreError> {
+    /// Whether what the credential gave at this version is void by now. Polls first if what is remembered is stale; if that
+    /// fails, so does this.
+    pub async fn is_void(&self, credential: CredentialId, version: Version) -> Result<bool, StoreError> {
         if let Some(fresh) = self.fresh() {
-            return Ok(fresh.is_revoked(session));
+            return Ok(fresh.is_void(credential, version));
         }
         let asked = Instant::now();
         let mut feed = self.feed.lock().await;
@@ -135,13 +136,13 @@ impl Watch {
             }
             self.poll(&mut feed).await?;
         }
-        Ok(self.revoked.contains(session))
+        Ok(self.void.contains(credential, version))
     }
 
     async fn poll(&self, feed: &mut Feed) -> Result<(), StoreError> {
         let started = Instant::now();
         // After a gap as long as revocations are remembered, the feed's past may be gone as well: begin anew.
-        if self.freshness().is_some_and(|age| age >= self.revoked.memory) {
+        if self.freshness().is_some_and(|age| age >= self.void.memory) {
             feed.mark = None;
         }
         // An answer that takes longer than `MAX_AGE` would be stale when it comes.
@@ -162,13 +163,13 @@ impl Watch {
     }
 
     fn apply(&self, changes: &[Change], from_scratch: bool) {
-        self.revoked.add(changes.iter().filter_map(|change| match change {
-            Change::Session(session) => Some(*session),
+        self.void.add(changes.iter().filter_map(|change| match change {
+            Change::Credential(credential, version) => Some((*credential, *version)),
             Change::Tenant(_) => None,
         }));
         let changed = |change: &Change| match change {
             Change::Tenant(tenant) => Some(*tenant),
-            Change::Session(_) => None,
+            Change::Credential(..) => None,
         };
         if !from_scratch && !changes.iter().any(|change| changed(change).is_some()) {
             return;
@@ -190,42 +191,52 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-/// The sessions revoked lately. Never evicted for want of room: forgetting one early would revive its tokens.
-struct Revoked {
+/// The credentials that were revoked or changed lately, with the version below which what they gave is void. Never evicted
+/// for want of room: forgetting one early would revive its tokens.
+struct Void {
     memory: Duration,
-    sessions: RwLock<Sessions>,
+    credentials: RwLock<Credentials>,
     /// How many there are; mostly none, and then there is no lock to take.
     count: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Sessions {
-    known: HashSet<SessionId>,
+struct Credentials {
+    known: HashMap<CredentialId, (Version, Instant)>,
     /// The same in the order they were learnt.
-    learnt: VecDeque<(Instant, SessionId)>,
+    learnt: VecDeque<(Instant, CredentialId)>,
 }
 
-impl Revoked {
+impl Void {
     fn new(memory: Duration) -> Self {
-        Self { memory, sessions: RwLock::default(), count: AtomicUsize::new(0) }
+        Self { memory, credentials: RwLock::default(), count: AtomicUsize::new(0) }
     }
 
-    fn contains(&self, session: SessionId) -> bool {
+    fn contains(&self, credential: CredentialId, version: Version) -> bool {
+        let below = |(lowest, _): &(Version, Instant)| version < *lowest;
         self.count.load(Ordering::Acquire) != 0
-            && self.sessions.read().unwrap_or_else(PoisonError::into_inner).known.contains(&session)
+            && self.credentials.read().unwrap_or_else(PoisonError::into_inner).known.get(&credential).is_some_and(below)
     }
 
-    /// Adds sessions, and forgets those whose tokens have all expired.
-    fn add(&self, sessions: impl Iterator<Item = SessionId>) {
-        let mut guard = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        let Sessions { known, learnt } = &mut *guard;
+    /// Adds credentials, and forgets those of which everything issued before has expired.
+    fn add(&self, changed: impl Iterator<Item = (CredentialId, Version)>) {
+        let mut guard = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
+        let Credentials { known, learnt } = &mut *guard;
         let now = Instant::now();
-        while let Some((_, session)) = learnt.pop_front_if(|(when, _)| now.duration_since(*when) >= self.memory) {
-            known.remove(&session);
+        while let Some((when, credential)) = learnt.pop_front_if(|(when, _)| now.duration_since(*when) >= self.memory) {
+            // One that changed again since is remembered for as long from then on.
+            if known.get(&credential).is_some_and(|(_, last)| *last == when) {
+                known.remove(&credential);
+            }
         }
-        for session in sessions {
-            if known.insert(session) {
-                learnt.push_back((now, session));
+        for (credential, version) in changed {
+            let lowest = known.entry(credential).or_insert((version, now));
+            // The feed may tell a change twice: what is known already is not learnt anew.
+            if lowest.0 < version {
+                *lowest = (version, now);
+            }
+            if lowest.1 == now {
+                learnt.push_back((now, credential));
             }
         }
         self.count.store(known.len(), Ordering::Release);

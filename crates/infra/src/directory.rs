@@ -3,19 +3,20 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Bytea, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use tenantry_auth::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, PasswordHash, Rotation, RotationOutcome,
     TokenDigest,
 };
 use tenantry_tenancy::{
-    Change, Directory, Email, Mark, OperatorId, Role, SessionId, Slug, StoreError, Tenant, TenantId, UserId,
+    Change, CredentialId, Directory, Email, Mark, OperatorId, RoleGrant, RoleName, SessionId, Slug, StoreError, Tenant,
+    TenantId, UserId, Version,
 };
 use uuid::Uuid;
 
 use crate::connection::Pool;
 use crate::registry::TenantRow;
-use crate::rows::{parsed, trusted};
+use crate::rows::trusted;
 
 /// Answers through the narrow functions of `migrations/registry/0005_directory`; the role can read no table.
 pub struct PgDirectory {
@@ -37,6 +38,8 @@ struct ChangeRow {
     kind: Option<String>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     subject: Option<Uuid>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    version: Option<i64>,
 }
 
 #[async_trait]
@@ -48,13 +51,13 @@ impl Directory for PgDirectory {
 
     async fn changes(&self, since: Option<Mark>) -> Result<(Mark, Vec<Change>), StoreError> {
         let since = since.map(|mark| trusted(i64::try_from(mark.0))).transpose()?;
-        let question = diesel::sql_query("SELECT * FROM registry.changes_since($1)").bind::<Nullable<BigInt>, _>(since);
+        let question = diesel::sql_query("SELECT * FROM registry.changes_after($1)").bind::<Nullable<BigInt>, _>(since);
         let rows: Vec<ChangeRow> = self.pool.load(question).await?;
         let mark = rows.as_slice().first().ok_or_else(|| StoreError::internal("the feed of changes has no mark"))?.mark;
-        let changes = rows.into_iter().filter_map(|row| match (row.kind?.as_str(), row.subject?) {
-            ("tenant", id) => Some(Ok(Change::Tenant(TenantId::from_uuid(id)))),
-            ("session", id) => Some(Ok(Change::Session(SessionId::from_uuid(id)))),
-            (kind, _) => Some(Err(StoreError::internal(format!("unknown kind of change {kind}")))),
+        let changes = rows.into_iter().filter_map(|row| match (row.kind?.as_str(), row.subject?, row.version?) {
+            ("tenant", id, _) => Some(Ok(Change::Tenant(TenantId::from_uuid(id)))),
+            ("credential", id, version) => Some(Ok(Change::Credential(CredentialId::from_uuid(id), Version(version)))),
+            (kind, ..) => Some(Err(StoreError::internal(format!("unknown kind of change {kind}")))),
         });
         Ok((Mark(trusted(u64::try_from(mark))?), changes.collect::<Result<_, _>>()?))
     }
@@ -85,7 +88,7 @@ impl LoginRow {
             Ok(Membership {
                 tenant: TenantId::from_uuid(tenant),
                 slug: trusted(Slug::parse(slug))?,
-                role: parsed(role)?,
+                role: trusted(RoleName::parse(role))?,
                 tenant_active,
             })
         };
@@ -107,20 +110,26 @@ struct RotationRow {
     tenant_id: Uuid,
     #[diesel(sql_type = Nullable<Text>)]
     role: Option<String>,
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    permissions: Option<Vec<String>>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    version: Option<i64>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     expires_at: Option<DateTime<Utc>>,
 }
 
 impl RotationRow {
     fn live(&self) -> Result<LiveSession, StoreError> {
-        let (Some(role), Some(expires_at)) = (self.role.as_deref(), self.expires_at) else {
-            return Err(StoreError::internal("a live session has a role and an end"));
+        let (Some(role), Some(version), Some(expires_at)) = (self.role.as_deref(), self.version, self.expires_at)
+        else {
+            return Err(StoreError::internal("a live session has a role, a version and an end"));
         };
         Ok(LiveSession {
             session: SessionId::from_uuid(self.session_id),
             user: UserId::from_uuid(self.user_id),
             tenant: TenantId::from_uuid(self.tenant_id),
-            role: parsed(role)?,
+            version: Version(version),
+            grant: granted(role, self.permissions.as_deref())?,
             expires_at,
         })
     }
@@ -131,25 +140,28 @@ impl RotationRow {
     }
 }
 
+/// A role as the directory tells it.
+#[derive(QueryableByName)]
+struct GrantRow {
+    #[diesel(sql_type = Text)]
+    role: String,
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    permissions: Option<Vec<String>>,
+}
+
+/// A role and what it allows; `permissions` are those of a role that the tenant defined.
+fn granted(role: &str, permissions: Option<&[String]>) -> Result<RoleGrant, StoreError> {
+    trusted(RoleGrant::of(trusted(RoleName::parse(role))?, permissions))
+}
+
 /// The questions whose answer is one value.
 mod registry {
-    use diesel::sql_types::{Bytea, Nullable, Text, Timestamptz, Uuid};
+    use diesel::sql_types::{Bytea, Nullable, Text, Uuid};
 
     #[diesel::declare_sql_function]
     extern "SQL" {
         #[sql_name = "registry.set_password_hash"]
         fn set_password_hash(person: Uuid, expected: Nullable<Text>, renewed: Text) -> Bool;
-
-        #[sql_name = "registry.begin_session"]
-        fn begin_session(
-            session: Uuid,
-            person: Uuid,
-            tenant: Uuid,
-            digest: Bytea,
-            begun: Timestamptz,
-            token_ends: Timestamptz,
-            session_ends: Timestamptz,
-        ) -> Nullable<Text>;
 
         #[sql_name = "registry.operator"]
         fn operator(digest: Bytea) -> Nullable<Uuid>;
@@ -185,24 +197,23 @@ impl CredentialStore for PgDirectory {
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 
-    async fn begin_session(&self, new: &NewSession) -> Result<Option<Role>, StoreError> {
-        let question = diesel::select(registry::begin_session(
-            new.session.as_uuid(),
-            new.user.as_uuid(),
-            new.tenant.as_uuid(),
-            new.digest.as_bytes().as_slice(),
-            new.now,
-            new.expires_at,
-            new.ends_at,
-        ));
-        let role = self.pool.load::<_, Option<String>, _>(question).await?.pop().flatten();
-        role.map(|role| parsed(&role)).transpose()
+    async fn begin_session(&self, new: &NewSession) -> Result<Option<RoleGrant>, StoreError> {
+        let question = diesel::sql_query("SELECT * FROM registry.open_session($1, $2, $3, $4, $5, $6, $7)")
+            .bind::<SqlUuid, _>(new.session.as_uuid())
+            .bind::<SqlUuid, _>(new.user.as_uuid())
+            .bind::<SqlUuid, _>(new.tenant.as_uuid())
+            .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
+            .bind::<Timestamptz, _>(new.now)
+            .bind::<Timestamptz, _>(new.expires_at)
+            .bind::<Timestamptz, _>(new.ends_at);
+        let grant = self.pool.load::<_, GrantRow, _>(question).await?.pop();
+        grant.map(|grant| granted(&grant.role, grant.permissions.as_deref())).transpose()
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
         let grace =
             diesel::pg::data_types::PgInterval::from_microseconds(trusted(i64::try_from(rotation.grace.as_micros()))?);
-        let question = diesel::sql_query("SELECT * FROM registry.rotate($1, $2, $3, $4, $5, $6)")
+        let question = diesel::sql_query("SELECT * FROM registry.exchange($1, $2, $3, $4, $5, $6)")
             .bind::<Bytea, _>(rotation.old.as_bytes().as_slice())
             .bind::<Bytea, _>(rotation.new.as_bytes().as_slice())
             .bind::<Bytea, _>(rotation.nonce.as_bytes().as_slice())

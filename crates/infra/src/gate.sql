@@ -24,6 +24,14 @@ tenant_columns as (
   select a.attrelid, a.attnum, a.attnotnull, a.atthasdef
   from pg_attribute a where a.attname = 'tenant_id' and not a.attisdropped
 ),
+-- Tables of the registry that the api role reaches, with the column that names the tenant.
+shared_tables as (
+  select c.*, format('%I.%I', n.nspname, c.relname) as name, case c.relname when 'tenants' then 'id' else 'tenant_id' end as tenant_column
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace, api
+  where n.nspname = 'registry' and c.relkind in ('r', 'p')
+    and (has_any_column_privilege(api.oid, c.oid, 'select') or has_any_column_privilege(api.oid, c.oid, 'insert')
+      or has_any_column_privilege(api.oid, c.oid, 'update') or has_table_privilege(api.oid, c.oid, 'delete'))
+),
 functions as (
   select p.*, n.nspname, p.oid::regprocedure::text as name from pg_proc p join ours n on n.oid = p.pronamespace
 )
@@ -92,6 +100,37 @@ union all
 select 'a name of a constraint does not end in five digits', format('%s on %s', k.conname, t.name)
   from pg_constraint k join tenant_tables t on t.oid = k.conrelid where k.conname ~ '_\d{5,}$'
 
+-- Tables of the registry that tenants reach
+union all
+select 'a shared table has row-level security', name from shared_tables where not relrowsecurity
+union all
+select 'a shared table has exactly one restrictive guard for the api role, for every command', t.name from shared_tables t, api
+  where (select count(*) from pg_policy p where p.polrelid = t.oid and not p.polpermissive and p.polcmd = '*' and p.polroles = array[api.oid]) <> 1
+union all
+select 'a shared table has exactly one permissive policy for the api role', t.name from shared_tables t, api
+  where (select count(*) from pg_policy p where p.polrelid = t.oid and p.polpermissive and p.polroles && array[api.oid, 0::oid]) <> 1
+union all
+select 'a policy of a shared table holds the api role to its tenant', format('%s on %s', p.polname, t.name)
+  from pg_policy p join shared_tables t on t.oid = p.polrelid, api
+  where p.polroles && array[api.oid, 0::oid]
+    and (pg_get_expr(p.polqual, p.polrelid) is distinct from format('(%I = sec.tenant())', t.tenant_column)
+      or pg_get_expr(p.polwithcheck, p.polrelid) is distinct from format('(%I = sec.tenant())', t.tenant_column))
+union all
+select 'the api role may not choose the tenant of a shared row', t.name
+  from shared_tables t join pg_attribute a on a.attrelid = t.oid and a.attname = t.tenant_column, api
+  where has_column_privilege(api.oid, t.oid, a.attnum, 'update') or has_column_privilege(api.oid, t.oid, a.attnum, 'insert')
+union all
+select 'the api role reads no digest and no secret', format('%s.%s', t.name, a.attname)
+  from shared_tables t join pg_attribute a on a.attrelid = t.oid and a.attname in ('digest', 'secret', 'nonce', 'password_hash'), api
+  where has_column_privilege(api.oid, t.oid, a.attnum, 'select')
+union all
+select 'a shared table captures every change, always', t.name from shared_tables t
+  where not exists (
+    select from pg_trigger g join functions f on f.oid = g.tgfoid
+    -- 29: for each row, after insert, update and delete; a tenant's own row is captured when it changes (17).
+    where g.tgrelid = t.oid and f.nspname = 'sec' and f.proname = 'capture_shared' and g.tgenabled = 'A'
+      and g.tgtype = case t.tenant_column when 'id' then 17 else 29 end and g.tgqual is null)
+
 -- Tenant tables: audit
 union all
 select 'a tenant table captures every change, always', t.name from tenant_tables t
@@ -159,8 +198,8 @@ select 'sec.tenant() is what isolation rests on', name from functions
 union all
 select 'sec.tenant() is what isolation rests on', 'it is missing' where not exists (select from functions where nspname = 'sec' and proname = 'tenant')
 union all
-select 'the service calls no function of sec but these two', f.name from functions f, service_roles s
-  where f.nspname = 'sec' and f.proname not in ('tenant', 'is_member') and has_function_privilege(s.oid, f.oid, 'execute')
+select 'the service calls no function of sec but these', f.name from functions f, service_roles s
+  where f.nspname = 'sec' and f.proname not in ('tenant', 'is_member', 'email_of', 'name_of') and has_function_privilege(s.oid, f.oid, 'execute')
 union all
 select 'no sequence is usable by a service role', format('%I.%I', n.nspname, c.relname)
   from pg_class c join ours n on n.oid = c.relnamespace, service_roles s
@@ -201,9 +240,10 @@ select 'only the api role reaches tenant tables', format('%s on %s', s.rolname, 
     and (has_any_column_privilege(s.oid, t.oid, 'select') or has_any_column_privilege(s.oid, t.oid, 'insert')
       or has_any_column_privilege(s.oid, t.oid, 'update') or has_table_privilege(s.oid, t.oid, 'delete'))
 union all
-select 'the api and directory roles reach no table of the registry', format('%s on %I.%I', s.rolname, n.nspname, c.relname)
+select 'the directory role reaches no table of the registry, the api role none that is not shared', format('%s on %I.%I', s.rolname, n.nspname, c.relname)
   from pg_class c join ours n on n.oid = c.relnamespace, service_roles s
   where n.nspname in ('registry', 'sec') and c.relkind in ('r', 'p', 'v', 'm') and s.rolname <> 'tenantry_platform'
+    and not (s.rolname = 'tenantry_api' and c.oid in (select oid from shared_tables where relrowsecurity))
     and (has_any_column_privilege(s.oid, c.oid, 'select') or has_any_column_privilege(s.oid, c.oid, 'insert')
       or has_any_column_privilege(s.oid, c.oid, 'update') or has_table_privilege(s.oid, c.oid, 'delete'))
 union all

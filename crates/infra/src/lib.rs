@@ -23,5 +23,5 @@ mod tenant_tx;
 pub use connection::{InvalidUrl, Pool, PoolSettings};
 pub use directory::PgDirectory;
 pub use registry::PgRegistry;
-pub use schema::TENANT_TABLES;
+pub use schema::{SHARED_TABLES, TENANT_TABLES};
 pub use tenant_tx::PgTenantStore;

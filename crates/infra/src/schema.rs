@@ -70,6 +70,21 @@ diesel::table! {
         tenant_id -> Uuid,
         user_id -> Uuid,
         role -> Text,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.roles (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        description -> Text,
+        permissions -> Array<Text>,
+        version -> Int8,
+        created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }
 }
@@ -117,13 +132,16 @@ macro_rules! tenant_tables {
                 }
             }
         )+
-
-        /// Every tenant table, for whoever checks what is said about them.
-        pub const TENANT_TABLES: &[&str] = &[$(stringify!($table)),+, "audit_events"];
     };
 }
 
+/// Every tenant table, for whoever checks what is said about them.
+pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events"];
 tenant_tables!(projects, tasks);
+
+/// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
+pub const SHARED_TABLES: &[&str] = &["memberships", "roles"];
+tenant_tables!(memberships, roles);
 
 /// The rows of `table` that belong to `tenant`: row-level security says so too, this says it in the statement, where a
 /// distributed Postgres looks for the one shard to ask.

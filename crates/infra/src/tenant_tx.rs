@@ -20,7 +20,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
-use tenantry_tenancy::{MemberRepo, StoreError, TenantScope};
+use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
 use tenantry_work::projects::ProjectRepo;
 use tenantry_work::tasks::TaskRepo;
@@ -223,6 +223,10 @@ impl TenantTxPort for PgTenantTx {
         self
     }
 
+    fn access(&mut self) -> &mut dyn AccessTx {
+        self
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         match self.state {
             State::Unopened => Ok(()),
@@ -257,6 +261,12 @@ impl WorkTx for PgTenantTx {
         self
     }
 
+    fn members(&mut self) -> &mut dyn MemberRepo {
+        self
+    }
+}
+
+impl AccessTx for PgTenantTx {
     fn members(&mut self) -> &mut dyn MemberRepo {
         self
     }

@@ -174,8 +174,8 @@ async fn log_in(
         expires_at: now + tokens.refresh_lifetime,
         ends_at: now + tokens.session_lifetime,
     };
-    let Some(role) = services.directory.begin_session(&session).await? else { return Ok(None) };
-    let holder = Holder { user: login.user, tenant: membership.tenant, session: session.session, role };
+    let Some(grant) = services.directory.begin_session(&session).await? else { return Ok(None) };
+    let holder = Holder::member(login.user, membership.tenant, session.session, grant);
     let tokens = UserTokens {
         username: email.to_string(),
         password: password(role, slug),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{SessionId, StoreError, Tenant, TenantId};
+use crate::{CredentialId, StoreError, Tenant, TenantId};
 
 /// A place in the feed of changes. Opaque: only the directory that gave it can read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,22 @@ pub struct Mark(
 pub enum Change {
     /// A tenant was suspended, resumed, moved, or changed its plan.
     Tenant(TenantId),
-    /// A session was revoked: its access tokens are void from now on.
-    Session(SessionId),
+    /// Whatever a credential gave below this version is void from now on.
+    Credential(CredentialId, Version),
+}
+
+/// How often what a credential allows was changed. What it gave under a lower version is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(
+    /// Counts from 1.
+    pub i64,
+);
+
+impl Version {
+    /// Of a credential that was just made.
+    pub const FIRST: Self = Self(1);
+    /// Of one that was revoked: higher than any it can have had.
+    pub const REVOKED: Self = Self(i64::MAX);
 }
 
 /// Answers what authentication must know, one narrow question at a time.

@@ -88,9 +88,39 @@ id!(
     SessionId
 );
 id!(
+    /// What can be made void at once on every instance: a session, a key, a client, a grant. Its id is that thing's id.
+    CredentialId
+);
+id!(
+    /// One API key.
+    ApiKeyId
+);
+id!(
+    /// One machine client.
+    ApiClientId
+);
+id!(
     /// One request, in every log line, audit row and problem document it caused.
     RequestId
 );
+
+impl From<SessionId> for CredentialId {
+    fn from(id: SessionId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ApiKeyId> for CredentialId {
+    fn from(id: ApiKeyId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ApiClientId> for CredentialId {
+    fn from(id: ApiClientId) -> Self {
+        Self(id.0)
+    }
+}
 
 impl TenantId {
     /// A new random id.

@@ -4,6 +4,7 @@
 //! the proof without which no query on tenant data compiles. Then [`tenants`] (what a tenant is and how one comes to be),
 //! [`permissions`] and [`directory`] (what must be known before a tenant is).
 
+pub mod access;
 pub mod clock;
 pub mod directory;
 pub mod error;
@@ -12,20 +13,25 @@ pub mod members;
 pub mod page;
 pub mod permissions;
 pub mod provisioning;
+pub mod roles;
 #[doc(hidden)]
 pub mod schema;
 pub mod scope;
+pub mod services;
 pub mod tenants;
 pub mod text;
 
+pub use access::AccessTx;
 pub use clock::{Clock, SystemClock};
-pub use directory::{Change, Directory, Mark};
+pub use directory::{Change, Directory, Mark, Version};
 pub use error::StoreError;
-pub use id::{OperatorId, RequestId, SessionId, TenantId, UserId};
+pub use id::{ApiClientId, ApiKeyId, CredentialId, OperatorId, RequestId, SessionId, TenantId, UserId};
 pub use members::{Email, Member, MemberRepo, Role};
 pub use page::{Limit, Order, Page, PageQuery};
 pub use permissions::{Permission, PermissionSet, Requires};
+pub use roles::{RoleGrant, RoleName};
 pub use scope::{Actor, TenantScope};
+pub use services::ServiceName;
 pub use tenants::{Placement, Plan, SchemaName, Slug, Tenant, TenantStatus};
 
 #[cfg(feature = "schema")]

@@ -8,11 +8,11 @@ use crate::{PermissionSet, StoreError, TenantId, UserId, words};
 words!(
     /// What a member is in its tenant.
     Role {
-        /// Answers for the tenant; does all.
+        /// Answers for the tenant; does all. There is always one.
         Owner = "owner",
-        /// Does all.
+        /// Does all, save for making and unmaking owners.
         Admin = "admin",
-        /// Reads and writes.
+        /// Does the tenant's business.
         Member = "member",
         /// Reads.
         Viewer = "viewer",
@@ -23,7 +23,8 @@ impl Role {
     /// What the role allows.
     pub const fn permissions(self) -> PermissionSet {
         match self {
-            Self::Owner | Self::Admin | Self::Member => PermissionSet::ALL,
+            Self::Owner | Self::Admin => PermissionSet::ALL,
+            Self::Member => PermissionSet::BUSINESS,
             Self::Viewer => PermissionSet::READ,
         }
     }

@@ -39,8 +39,57 @@ permissions! {
     WriteProjects = "projects:write",
     /// See tasks.
     ReadTasks = "tasks:read",
-    /// Create, change, complete and delete tasks.
+    /// Create tasks; change, complete and delete one's own: those one created or is assigned to.
     WriteTasks = "tasks:write",
+    /// Change, complete and delete everybody's tasks.
+    ManageTasks = "tasks:manage",
+    /// See who belongs to the tenant.
+    ReadMembers = "members:read",
+    /// Invite people, change their roles, remove them.
+    WriteMembers = "members:write",
+    /// See roles and the catalogue of permissions.
+    ReadRoles = "roles:read",
+    /// Define roles.
+    WriteRoles = "roles:write",
+    /// See API keys.
+    ReadApiKeys = "api_keys:read",
+    /// Create, change, rotate and revoke API keys.
+    WriteApiKeys = "api_keys:write",
+    /// See machine clients and what they did.
+    ReadApiClients = "api_clients:read",
+    /// Create, change and revoke machine clients.
+    WriteApiClients = "api_clients:write",
+    /// See the tenant's domains.
+    ReadDomains = "domains:read",
+    /// Add, prove and remove domains.
+    WriteDomains = "domains:write",
+    /// See the tenant and its settings.
+    ReadTenant = "tenant:read",
+    /// Change the tenant's settings.
+    WriteTenant = "tenant:write",
+    /// Read the audit.
+    ReadAudit = "audit:read",
+}
+
+impl Permission {
+    /// Whether it is about the tenant's administration rather than its business: members get those only by a role that says so.
+    pub const fn is_administrative(self) -> bool {
+        matches!(
+            self,
+            Self::ManageTasks
+                | Self::WriteMembers
+                | Self::WriteRoles
+                | Self::ReadApiKeys
+                | Self::WriteApiKeys
+                | Self::ReadApiClients
+                | Self::WriteApiClients
+                | Self::ReadDomains
+                | Self::WriteDomains
+                | Self::ReadTenant
+                | Self::WriteTenant
+                | Self::ReadAudit
+        )
+    }
 }
 
 /// A set of permissions.
@@ -60,8 +109,24 @@ impl PermissionSet {
         }
         set
     };
-    /// Everything that only looks.
-    pub const READ: Self = Self::NONE.with(Permission::ReadProjects).with(Permission::ReadTasks);
+    /// The tenant's business: everything that is not administrative.
+    pub const BUSINESS: Self = {
+        let mut set = Self::NONE;
+        let mut rest = Permission::ALL;
+        while let [first, tail @ ..] = rest {
+            if !first.is_administrative() {
+                set = set.with(*first);
+            }
+            rest = tail;
+        }
+        set
+    };
+    /// Everything of the business that only looks.
+    pub const READ: Self = Self::NONE
+        .with(Permission::ReadProjects)
+        .with(Permission::ReadTasks)
+        .with(Permission::ReadMembers)
+        .with(Permission::ReadRoles);
 
     /// This set and one more permission.
     #[must_use]
@@ -81,6 +146,16 @@ impl PermissionSet {
         Self(self.0 | other.0)
     }
 
+    /// Whether this set has all that the other has.
+    pub const fn covers(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// Whether the set is empty.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether the set has it.
     pub const fn contains(self, permission: Permission) -> bool {
         self.0 & (1 << permission as u64) != 0
@@ -96,7 +171,13 @@ impl PermissionSet {
         self.iter().map(|permission| permission.as_str().to_owned()).collect()
     }
 
-    /// Reads the scopes of a token.
+    /// The permissions among some words. A word that this version does not know allows nothing: while a new version is
+    /// rolled out, its words also reach instances of the old one.
+    pub fn known_of<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Self {
+        scopes.into_iter().filter_map(|scope| scope.parse().ok()).fold(Self::NONE, Self::with)
+    }
+
+    /// Reads scopes that somebody asks for.
     pub fn from_scopes<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownWord> {
         scopes.into_iter().try_fold(Self::NONE, |set, scope| Ok(set.with(scope.parse()?)))
     }
@@ -115,14 +196,14 @@ mod tests {
 
         assert_eq!(granted.to_scopes(), ["tasks:read"]);
         assert_eq!(PermissionSet::from_scopes(["tasks:read"]), Ok(granted));
-        assert!(PermissionSet::from_scopes(["tasks:own"]).is_err());
+        assert!(PermissionSet::from_scopes(["tasks:destroy"]).is_err());
     }
 
     #[test]
-    fn read_is_every_permission_that_reads() {
-        let reads = Permission::ALL.iter().filter(|it| it.as_str().ends_with(":read"));
+    fn read_is_every_permission_of_the_business_that_reads() {
+        let reads = PermissionSet::BUSINESS.iter().filter(|it| it.as_str().ends_with(":read"));
 
-        assert_eq!(PermissionSet::READ, reads.fold(PermissionSet::NONE, |set, it| set.with(*it)));
+        assert_eq!(PermissionSet::READ, reads.fold(PermissionSet::NONE, PermissionSet::with));
         assert!(Permission::ALL.iter().all(|it| PermissionSet::ALL.contains(*it)));
     }
 }

@@ -1,13 +1,21 @@
 //! The proof that somebody may act inside one tenant.
 
-use crate::{OperatorId, RequestId, SchemaName, TenantId, UserId};
+use std::str::FromStr;
+
+use crate::{ApiClientId, ApiKeyId, OperatorId, RequestId, SchemaName, ServiceName, TenantId, UserId};
 
 /// Who acts, as the audit trail names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A member of the tenant.
     User(UserId),
-    /// Somebody who runs the service.
+    /// A member's key.
+    ApiKey(ApiKeyId),
+    /// A machine client of the tenant.
+    ApiClient(ApiClientId),
+    /// Another service of ours.
+    Service(ServiceName),
+    /// Somebody who runs the service, acting in the tenant for a stated reason.
     Operator(OperatorId),
     /// The service itself: seeds, jobs.
     System,
@@ -17,8 +25,35 @@ impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::User(id) => write!(f, "user:{id}"),
+            Self::ApiKey(id) => write!(f, "api_key:{id}"),
+            Self::ApiClient(id) => write!(f, "api_client:{id}"),
+            Self::Service(name) => write!(f, "service:{name}"),
             Self::Operator(id) => write!(f, "operator:{id}"),
             Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// A text is not an actor as we write them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be an actor such as user:018f0c5e-7f6a-7cc0-8000-3f1d5c9b2a10")]
+pub struct InvalidActor;
+
+impl FromStr for Actor {
+    type Err = InvalidActor;
+
+    fn from_str(raw: &str) -> Result<Self, InvalidActor> {
+        fn of<T: FromStr>(raw: &str, actor: impl FnOnce(T) -> Actor) -> Result<Actor, InvalidActor> {
+            raw.parse().map(actor).map_err(|_| InvalidActor)
+        }
+        match raw.split_once(':') {
+            Some(("user", id)) => of(id, Self::User),
+            Some(("api_key", id)) => of(id, Self::ApiKey),
+            Some(("api_client", id)) => of(id, Self::ApiClient),
+            Some(("service", name)) => of(name, Self::Service),
+            Some(("operator", id)) => of(id, Self::Operator),
+            None if raw == "system" => Ok(Self::System),
+            _ => Err(InvalidActor),
         }
     }
 }
@@ -64,5 +99,29 @@ impl TenantScope {
     /// On behalf of which request.
     pub const fn request(&self) -> RequestId {
         self.request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_is_read_back_as_it_is_written() {
+        let actors = [
+            Actor::User(UserId::generate()),
+            Actor::ApiKey(ApiKeyId::generate()),
+            Actor::ApiClient(ApiClientId::generate()),
+            Actor::Service("billing-sync".parse().unwrap()),
+            Actor::Operator(OperatorId::generate()),
+            Actor::System,
+        ];
+
+        for actor in actors {
+            assert_eq!(actor.to_string().parse(), Ok(actor));
+        }
+        for bad in ["", "user", "user:", "user:1", "root:1", "system:", "service:Billing", "service:a'b"] {
+            assert_eq!(bad.parse::<Actor>(), Err(InvalidActor), "{bad}");
+        }
     }
 }

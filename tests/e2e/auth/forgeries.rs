@@ -20,7 +20,7 @@ fn encoded(value: &Value) -> String {
 
 fn holder(tenant: &Tenant) -> Holder {
     let (user, session) = (tenant.user(Role::Owner), SessionId::generate());
-    Holder { user, tenant: tenant.tenant.id, session, role: Role::Owner }
+    Holder::member(user, tenant.tenant.id, session, Role::Owner)
 }
 
 /// A token as a service with these settings would issue it.

@@ -63,7 +63,7 @@ async fn a_route_for_operators_knows_no_member_and_a_route_of_tenants_no_operato
     for route in tenantry_api::routes() {
         let wrong = match route.access {
             Access::Public => &[][..],
-            Access::Tenant(_) => std::slice::from_ref(&operator),
+            Access::Person | Access::Tenant(_) => std::slice::from_ref(&operator),
             Access::Operator => &members,
         };
         for credential in wrong {

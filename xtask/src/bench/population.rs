@@ -161,7 +161,7 @@ async fn make(
         let new = named(placement, number)?;
         let tenant = provision(&*services.registry, services.storage.as_deref(), &new).await?;
         let owner = services.registry.add_owner(tenant.id, &new.owner).await?;
-        let holder = Holder { user: owner, tenant: tenant.id, session: SessionId::generate(), role: Role::Owner };
+        let holder = Holder::member(owner, tenant.id, SessionId::generate(), Role::Owner);
         let token = services.auth.issue_for(&holder, TOKEN_LIFETIME)?;
         tenants.push(BenchTenant { number, id: tenant.id, schema: tenant.schema(), token });
     }

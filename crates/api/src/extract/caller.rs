@@ -2,13 +2,14 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest};
-use tenantry_auth::{Authenticator, Principal};
-use tenantry_tenancy::{RequestId, Requires, TenantScope};
+use tenantry_auth::{Authenticator, Credential, Origin, Principal};
+use tenantry_tenancy::{OperatorId, RequestId, Requires, SessionId, TenantScope, UserId};
 
 use super::Input;
 use crate::edge::RequestContext;
@@ -18,6 +19,7 @@ use crate::problem::ApiError;
 /// The caller may do `P` in its tenant. The only thing in a handler's signature that gives it a [`TenantScope`].
 pub(crate) struct Can<P> {
     scope: TenantScope,
+    principal: Arc<Principal>,
     permission: PhantomData<P>,
 }
 
@@ -29,27 +31,20 @@ impl<P> Deref for Can<P> {
     }
 }
 
-impl<P: Requires> Can<P> {
-    fn authorize(req: &HttpRequest, principal: &Principal) -> Result<Self, ApiError> {
-        let scope = principal
-            .authorize(P::PERMISSION, request_id(req))
-            .map_err(|forbidden| ApiError::forbidden(forbidden.0))?;
-        if let Some(context) = req.extensions().get::<RequestContext>() {
-            context.caller.set(Some((scope.tenant(), scope.actor())));
-        }
-        Ok(Self { scope, permission: PhantomData })
+impl<P> Can<P> {
+    /// Who that is, for rules beyond the permission: what they may do besides, and whose key it is.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
     }
 }
 
 impl<P: Requires> Input for Can<P> {
     async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
-        let token = bearer(req)?;
-        let auth = authenticator(req)?;
-        let principal = match auth.authenticate_now(token) {
-            Some(known) => known?,
-            None => auth.authenticate(token).await?,
-        };
-        Self::authorize(req, &principal)
+        let principal = identify(req).await?;
+        let scope = principal
+            .authorize(P::PERMISSION, request_id(req))
+            .map_err(|forbidden| ApiError::forbidden(forbidden.0))?;
+        Ok(Self { scope, principal, permission: PhantomData })
     }
 
     fn describe(operation: &mut Operation) {
@@ -57,19 +52,82 @@ impl<P: Requires> Input for Can<P> {
     }
 }
 
+/// The caller is a person who logged in, and looks after their own account. No machine, key or operator is.
+///
+/// Gives no [`TenantScope`]: an account is the person's, whatever tenants they belong to.
+pub(crate) struct Person {
+    principal: Arc<Principal>,
+    /// Who that is.
+    pub(crate) user: UserId,
+    /// The login they are here by.
+    pub(crate) session: SessionId,
+    /// This request.
+    pub(crate) request: RequestId,
+}
+
+impl Deref for Person {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl Input for Person {
+    async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
+        let principal = identify(req).await?;
+        match (principal.user(), principal.session()) {
+            (Some(user), Some(session)) => Ok(Self { principal, user, session, request: request_id(req) }),
+            _ => Err(ApiError::not_a_person()),
+        }
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.secure(Security::Person);
+    }
+}
+
 /// The caller runs the service.
-pub(crate) struct OperatorCaller;
+pub(crate) struct OperatorCaller {
+    /// Who that is.
+    pub(crate) id: OperatorId,
+    /// This request.
+    pub(crate) request: RequestId,
+}
 
 impl Input for OperatorCaller {
     async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
-        let operator = authenticator(req)?.authenticate_operator(bearer(req)?).await?;
-        tracing::info!(request.id = %request_id(req), operator.id = %operator.id(), "operator");
-        Ok(Self)
+        let (operator, request) = (authenticator(req)?.authenticate_operator(bearer(req)?).await?, request_id(req));
+        tracing::info!(request.id = %request, operator.id = %operator.id(), "operator");
+        Ok(Self { id: operator.id(), request })
     }
 
     fn describe(operation: &mut Operation) {
         operation.secure(Security::Operator);
     }
+}
+
+/// Who is calling, by whatever credential. From here on the request's log line and answer name the tenant.
+async fn identify(req: &HttpRequest) -> Result<Arc<Principal>, ApiError> {
+    let (credential, origin, auth) = (credential(req)?, origin(req), authenticator(req)?);
+    let principal = match auth.authenticate_now(credential, origin) {
+        Some(known) => known?,
+        None => auth.authenticate(credential, origin).await?,
+    };
+    if let Some(context) = req.extensions().get::<RequestContext>() {
+        context.caller.set(Some((principal.tenant(), principal.actor())));
+    }
+    Ok(principal)
+}
+
+/// The one credential of a request.
+fn credential(req: &HttpRequest) -> Result<Credential<'_>, ApiError> {
+    bearer(req).map(Credential::Bearer)
+}
+
+/// Where a request came from.
+pub(crate) fn origin(req: &HttpRequest) -> Origin {
+    Origin { address: req.peer_addr().map(|address| address.ip()) }
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750, section 2.1).
@@ -90,6 +148,6 @@ fn authenticator(req: &HttpRequest) -> Result<&Data<Authenticator>, ApiError> {
     req.app_data::<Data<Authenticator>>().ok_or_else(|| ApiError::internal("no authenticator is configured"))
 }
 
-fn request_id(req: &HttpRequest) -> RequestId {
+pub(crate) fn request_id(req: &HttpRequest) -> RequestId {
     req.extensions().get::<RequestContext>().map_or_else(RequestId::generate, |context| context.id)
 }

@@ -1,6 +1,9 @@
-use tenantry_tenancy::{Permission, PermissionSet, Placement, RequestId, Role, SchemaName, TenantStatus};
+use tenantry_tenancy::{
+    Permission, PermissionSet, Placement, RequestId, Role, SchemaName, SessionId, TenantStatus, Version,
+};
 
 use super::*;
+use crate::CredentialKind;
 use crate::testing::{World, tenant};
 use crate::watch::MAX_AGE;
 use crate::{LoginError, RefreshToken};
@@ -20,17 +23,19 @@ async fn a_token_becomes_a_principal_of_its_tenant() {
     let acme = world.add_tenant("acme");
     let (holder, token) = world.access_token(&acme, Role::Viewer);
 
-    let principal = world.authenticator.authenticate(&token).await.unwrap();
+    let principal = world.authenticate(&token).await.unwrap();
 
-    assert_eq!(principal.actor(), Actor::User(holder.user));
+    assert_eq!(principal.actor(), holder.actor);
     assert_eq!((principal.tenant(), principal.slug()), (acme.id, &acme.slug));
     assert_eq!((principal.schema(), principal.plan()), (SchemaName::Pooled, acme.plan));
-    assert_eq!((principal.roles(), principal.permissions()), ([Role::Viewer].as_slice(), PermissionSet::READ));
-    assert_eq!((principal.kind(), principal.session()), (CredentialKind::AccessToken, Some(holder.session)));
+    assert_eq!((principal.roles(), principal.permissions()), ([Role::Viewer.into()].as_slice(), PermissionSet::READ));
+    assert_eq!(
+        (principal.kind(), principal.session()),
+        (CredentialKind::AccessToken, Some(SessionId::from_uuid(holder.credential.as_uuid())))
+    );
     assert_eq!(principal.expires_at(), Some(world.clock.now() + LIFETIME));
     assert!(principal.authorize(Permission::ReadTasks, RequestId::generate()).is_ok());
     assert!(principal.authorize(Permission::WriteTasks, RequestId::generate()).is_err());
-    assert!(world.authenticator.verify(&token).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,10 +43,10 @@ async fn the_same_token_is_the_same_principal_without_waiting() {
     let world = World::new().await;
     let (_, token) = world.access_token(&world.add_tenant("acme"), Role::Member);
 
-    assert!(world.authenticator.authenticate_now(&token).is_none(), "the tenant is not remembered yet");
-    let first = world.authenticator.authenticate(&token).await.unwrap();
-    let again = world.authenticator.authenticate(&token).await.unwrap();
-    let now = world.authenticator.authenticate_now(&token).unwrap().unwrap();
+    assert!(world.authenticate_now(&token).is_none(), "the tenant is not remembered yet");
+    let first = world.authenticate(&token).await.unwrap();
+    let again = world.authenticate(&token).await.unwrap();
+    let now = world.authenticate_now(&token).unwrap().unwrap();
 
     assert!(Arc::ptr_eq(&first, &again) && Arc::ptr_eq(&first, &now));
 }
@@ -53,7 +58,7 @@ async fn a_new_token_of_a_remembered_tenant_needs_no_waiting() {
     world.watch.tenant(acme.id).await.unwrap();
     let (_, token) = world.access_token(&acme, Role::Member);
 
-    assert!(world.authenticator.authenticate_now(&token).unwrap().is_ok());
+    assert!(world.authenticate_now(&token).unwrap().is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,8 +69,8 @@ async fn what_is_no_token_is_refused_without_waiting() {
     let refresh = RefreshToken::generate().reveal();
 
     for bad in ["", "x", "a.b.c", &foreign, &refresh, OperatorToken::generate().reveal()] {
-        rejection(world.authenticator.authenticate_now(bad).unwrap());
-        rejection(world.authenticator.authenticate(bad).await);
+        rejection(world.authenticate_now(bad).unwrap());
+        rejection(world.authenticate(bad).await);
     }
     assert_eq!(world.directory.tenants_asked(), 0);
 }
@@ -74,12 +79,12 @@ async fn what_is_no_token_is_refused_without_waiting() {
 async fn a_damaged_copy_of_a_remembered_token_is_not_taken_for_it() {
     let world = World::new().await;
     let (_, token) = world.access_token(&world.add_tenant("acme"), Role::Member);
-    world.authenticator.authenticate(&token).await.unwrap();
+    world.authenticate(&token).await.unwrap();
 
     for copy in
         [format!("{token}A"), format!("{token}."), token.replacen('.', "A.", 2), token[..token.len() - 1].into()]
     {
-        rejection(world.authenticator.authenticate(&copy).await);
+        rejection(world.authenticate(&copy).await);
     }
 }
 
@@ -89,11 +94,11 @@ async fn a_remembered_token_expires_all_the_same() {
     let (_, token) = world.access_token(&world.add_tenant("acme"), Role::Member);
 
     world.clock.advance(LIFETIME - Duration::from_secs(1));
-    assert!(world.authenticator.authenticate(&token).await.is_ok());
+    assert!(world.authenticate(&token).await.is_ok());
     world.clock.advance(Duration::from_secs(1));
 
-    assert_eq!(rejection(world.authenticator.authenticate_now(&token).unwrap()), Rejection::Expired);
-    assert_eq!(rejection(world.authenticator.authenticate(&token).await), Rejection::Expired);
+    assert_eq!(rejection(world.authenticate_now(&token).unwrap()), Rejection::Expired);
+    assert_eq!(rejection(world.authenticate(&token).await), Rejection::Expired);
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,16 +108,16 @@ async fn a_revoked_session_voids_its_tokens_after_a_poll_remembered_or_not() {
     let (holder, remembered) = world.access_token(&acme, Role::Member);
     let unseen = world.authenticator.issue_for(&holder, LIFETIME).unwrap();
     let (_, other) = world.access_token(&acme, Role::Member);
-    world.authenticator.authenticate(&remembered).await.unwrap();
+    world.authenticate(&remembered).await.unwrap();
 
-    world.directory.announce_revoked(holder.session);
+    world.directory.announce_void(holder.credential, Version::REVOKED);
     world.poll().await;
 
     for token in [&remembered, &unseen] {
-        assert_eq!(rejection(world.authenticator.authenticate_now(token).unwrap()), Rejection::SessionRevoked);
-        assert_eq!(rejection(world.authenticator.authenticate(token).await), Rejection::SessionRevoked);
+        assert_eq!(rejection(world.authenticate_now(token).unwrap()), Rejection::Void);
+        assert_eq!(rejection(world.authenticate(token).await), Rejection::Void);
     }
-    assert!(world.authenticator.authenticate(&other).await.is_ok());
+    assert!(world.authenticate(&other).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,22 +125,18 @@ async fn only_tokens_of_active_tenants_are_accepted() {
     let world = World::new().await;
     let acme = world.add_tenant("acme");
     let (_, token) = world.access_token(&acme, Role::Member);
-    world.authenticator.authenticate(&token).await.unwrap();
+    world.authenticate(&token).await.unwrap();
 
     for status in [TenantStatus::Provisioning, TenantStatus::Suspended, TenantStatus::Deleting] {
         world.directory.set_status(acme.id, status);
         world.poll().await;
-        assert_eq!(rejection(world.authenticator.authenticate(&token).await), Rejection::TenantInactive, "{status}");
-        assert_eq!(
-            rejection(world.authenticator.authenticate_now(&token).unwrap()),
-            Rejection::TenantInactive,
-            "{status}"
-        );
+        assert_eq!(rejection(world.authenticate(&token).await), Rejection::TenantInactive, "{status}");
+        assert_eq!(rejection(world.authenticate_now(&token).unwrap()), Rejection::TenantInactive, "{status}");
     }
     world.directory.set_status(acme.id, TenantStatus::Active);
     world.poll().await;
 
-    assert!(world.authenticator.authenticate(&token).await.is_ok());
+    assert!(world.authenticate(&token).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +144,7 @@ async fn a_token_of_a_tenant_that_does_not_exist_is_refused() {
     let world = World::new().await;
     let (_, token) = world.access_token(&tenant("nowhere"), Role::Owner);
 
-    assert_eq!(rejection(world.authenticator.authenticate(&token).await), Rejection::TenantUnknown);
+    assert_eq!(rejection(world.authenticate(&token).await), Rejection::TenantUnknown);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,12 +152,12 @@ async fn a_tenant_that_moved_is_served_from_its_new_place_after_a_poll() {
     let world = World::new().await;
     let acme = world.add_tenant("acme");
     let (_, token) = world.access_token(&acme, Role::Member);
-    let before = world.authenticator.authenticate(&token).await.unwrap();
+    let before = world.authenticate(&token).await.unwrap();
 
     world.directory.put(Tenant { placement: Placement::Schema, ..acme.clone() });
     world.poll().await;
-    let after = world.authenticator.authenticate(&token).await.unwrap();
-    let again = world.authenticator.authenticate_now(&token).unwrap().unwrap();
+    let after = world.authenticate(&token).await.unwrap();
+    let again = world.authenticate_now(&token).unwrap().unwrap();
 
     assert_eq!((before.schema(), after.schema()), (SchemaName::Pooled, SchemaName::Own(acme.id)));
     assert_eq!((before.actor(), before.permissions()), (after.actor(), after.permissions()));
@@ -167,16 +168,16 @@ async fn a_tenant_that_moved_is_served_from_its_new_place_after_a_poll() {
 async fn while_the_feed_is_stale_and_cannot_be_read_nobody_gets_in() {
     let world = World::new().await;
     let (_, token) = world.access_token(&world.add_tenant("acme"), Role::Member);
-    world.authenticator.authenticate(&token).await.unwrap();
+    world.authenticate(&token).await.unwrap();
 
     world.directory.set_down(true);
-    assert!(world.authenticator.authenticate(&token).await.is_ok());
+    assert!(world.authenticate(&token).await.is_ok());
     tokio::time::advance(MAX_AGE).await;
 
-    assert!(world.authenticator.authenticate_now(&token).is_none());
-    assert!(matches!(world.authenticator.authenticate(&token).await, Err(AuthError::Store(_))));
+    assert!(world.authenticate_now(&token).is_none());
+    assert!(matches!(world.authenticate(&token).await, Err(AuthError::Store(_))));
     world.directory.set_down(false);
-    assert!(world.authenticator.authenticate(&token).await.is_ok());
+    assert!(world.authenticate(&token).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

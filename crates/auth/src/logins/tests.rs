@@ -12,7 +12,7 @@ use crate::{CredentialStore, PasswordSettings, Passwords, Principal};
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn principal(world: &World, tokens: &Tokens) -> Arc<Principal> {
-    world.authenticator.authenticate(&tokens.access).await.unwrap()
+    world.authenticate(&tokens.access).await.unwrap()
 }
 
 /// A world in which Ada, a member of Acme, has just logged in.
@@ -39,7 +39,7 @@ async fn the_right_password_gives_tokens_for_the_tenant_named_by_slug_or_id() {
         let principal = principal(&world, &tokens).await;
 
         assert_eq!((principal.actor(), principal.tenant()), (Actor::User(user), tenant));
-        assert_eq!((principal.roles(), tokens.expires_in), ([role].as_slice(), 900 * SECOND));
+        assert_eq!((principal.roles(), tokens.expires_in), ([role.into()].as_slice(), 900 * SECOND));
     }
 }
 
@@ -154,7 +154,7 @@ async fn a_refresh_token_gives_new_tokens_of_the_same_session_with_the_role_of_n
 
     assert!(refreshed.refresh != tokens.refresh && refreshed.access != tokens.access);
     assert_eq!((after.session(), after.actor()), (before.session(), before.actor()));
-    assert_eq!((before.roles(), after.roles()), ([Role::Member].as_slice(), [Role::Viewer].as_slice()));
+    assert_eq!((before.roles(), after.roles()), ([Role::Member.into()].as_slice(), [Role::Viewer.into()].as_slice()));
     assert!(world.authenticator.refresh(&refreshed.refresh).await.is_ok());
 }
 
@@ -185,8 +185,8 @@ async fn reuse_after_the_grace_ends_the_session_and_its_access_tokens() {
     assert!(matches!(reused, Err(AuthError::Rejected(Rejection::RefreshReused(it))) if it == session));
     assert!(matches!(successor, Err(AuthError::Rejected(Rejection::RefreshUnknown))));
     for access in [&tokens.access, &refreshed.access] {
-        let refused = world.authenticator.authenticate(access).await;
-        assert!(matches!(refused, Err(AuthError::Rejected(Rejection::SessionRevoked))));
+        let refused = world.authenticate(access).await;
+        assert!(matches!(refused, Err(AuthError::Rejected(Rejection::Void))));
     }
 }
 
@@ -245,7 +245,7 @@ fn a_slug_that_looks_like_an_id_does_not_stand_in_for_the_tenant_of_that_id() {
     let membership = |tenant: TenantId, slug: &str| Membership {
         tenant,
         slug: Slug::parse(slug).unwrap(),
-        role: Role::Member,
+        role: Role::Member.into(),
         tenant_active: true,
     };
     let id: TenantId = "a18f0c5e-7f6a-4cc0-8000-3f1d5c9b2a10".parse().unwrap();

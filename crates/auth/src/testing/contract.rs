@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, Utc};
-use tenantry_tenancy::{Change, Directory, Email, OperatorId, Role, SessionId, Tenant, TenantId, TenantStatus, UserId};
+use tenantry_tenancy::{
+    Change, Directory, Email, OperatorId, Role, SessionId, Tenant, TenantId, TenantStatus, UserId, Version,
+};
 use tokio::task::JoinSet;
 
 use crate::credentials::{CredentialStore, LiveSession, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest};
@@ -80,7 +82,7 @@ async fn logged_in(fixture: &dyn Fixture) -> Person {
     let new = new_session(user, tenant.id);
     let token = RefreshToken::generate();
     let begun = fixture.store().begin_session(&NewSession { digest: token.digest(), ..new.clone() }).await;
-    assert_eq!(begun.expect(WORKS), Some(Role::Member));
+    assert_eq!(begun.expect(WORKS), Some(Role::Member.into()));
     Person { user, tenant, session: new.session, token, began: new.now }
 }
 
@@ -111,7 +113,14 @@ fn rotation(token: &RefreshToken, nonce: Nonce, now: DateTime<Utc>) -> Rotation 
 impl Person {
     fn live(&self, now: DateTime<Utc>) -> LiveSession {
         let Self { user, tenant, session, .. } = self;
-        LiveSession { session: *session, user: *user, tenant: tenant.id, role: Role::Member, expires_at: now + 7 * DAY }
+        LiveSession {
+            session: *session,
+            user: *user,
+            tenant: tenant.id,
+            version: Version::FIRST,
+            grant: Role::Member.into(),
+            expires_at: now + 7 * DAY,
+        }
     }
 }
 
@@ -129,7 +138,8 @@ pub async fn a_login_has_the_persons_memberships(fixture: &dyn Fixture) {
     assert_eq!((login.user, &login.password_hash), (user, &None));
     assert_eq!(login.memberships.len(), 2);
     for (tenant, role, tenant_active) in [(&first, Role::Owner, true), (&second, Role::Viewer, false)] {
-        let expected = crate::Membership { tenant: tenant.id, slug: tenant.slug.clone(), role, tenant_active };
+        let expected =
+            crate::Membership { tenant: tenant.id, slug: tenant.slug.clone(), role: role.into(), tenant_active };
         assert!(login.memberships.contains(&expected), "{:?}", login.memberships);
     }
     assert!(login.memberships.iter().all(|it| it.tenant != other.1.id));
@@ -174,7 +184,7 @@ pub async fn only_a_member_of_an_active_tenant_begins_a_session(fixture: &dyn Fi
     fixture.set_status(suspended.1.id, TenantStatus::Suspended).await;
 
     let begun = store.begin_session(&new_session(user, tenant.id)).await.expect(WORKS);
-    assert_eq!(begun, Some(Role::Member));
+    assert_eq!(begun, Some(Role::Member.into()));
 
     for (user, tenant) in [(user, suspended.1.id), (suspended.0, suspended.1.id), (user, TenantId::random())] {
         let token = RefreshToken::generate();
@@ -227,10 +237,10 @@ pub async fn reuse_after_the_grace_revokes_the_session(fixture: &dyn Fixture) {
     for token in [&person.token, &person.token.successor(&nonce)] {
         assert_eq!(exchange(fixture, token, late).await.1, RotationOutcome::Unknown);
     }
-    let revoked = Change::Session(person.session);
+    let change = |session: SessionId| Change::Credential(session.into(), Version::REVOKED);
     for since in [Some(mark), None] {
         let (_, changes) = fixture.directory().changes(since).await.expect(WORKS);
-        assert!(changes.contains(&revoked) && !changes.contains(&Change::Session(bystander.session)));
+        assert!(changes.contains(&change(person.session)) && !changes.contains(&change(bystander.session)));
     }
     let other = exchange(fixture, &bystander.token, used).await.1;
     assert_eq!(other, RotationOutcome::Rotated(bystander.live(used)));
@@ -279,15 +289,25 @@ pub async fn who_left_or_whose_tenant_is_suspended_waits_without_losing_the_toke
     assert_eq!(back, RotationOutcome::Rotated(person.live(now)));
 }
 
-/// The role is the one the person has now, not the one at login.
+/// The role is the one the person has now, not the one at login; and what the old one gave is void.
 pub async fn a_new_role_is_seen_at_the_next_exchange(fixture: &dyn Fixture) {
-    let person = logged_in(fixture).await;
+    let (person, bystander) = (logged_in(fixture).await, logged_in(fixture).await);
     let now = person.began + DAY;
+    let (mark, _) = fixture.directory().changes(None).await.expect(WORKS);
 
     fixture.join(person.user, person.tenant.id, Role::Viewer).await;
     let outcome = exchange(fixture, &person.token, now).await.1;
 
-    assert_eq!(outcome, RotationOutcome::Rotated(LiveSession { role: Role::Viewer, ..person.live(now) }));
+    let version = Version(2);
+    assert_eq!(
+        outcome,
+        RotationOutcome::Rotated(LiveSession { version, grant: Role::Viewer.into(), ..person.live(now) })
+    );
+    for since in [Some(mark), None] {
+        let (_, changes) = fixture.directory().changes(since).await.expect(WORKS);
+        assert!(changes.contains(&Change::Credential(person.session.into(), version)));
+        assert!(!changes.iter().any(|it| matches!(it, Change::Credential(id, _) if *id == bystander.session.into())));
+    }
 }
 
 /// Fifty calls with one token leave one successor.

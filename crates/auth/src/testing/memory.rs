@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{
-    Change, Directory, Email, Mark, OperatorId, Role, SessionId, StoreError, Tenant, TenantId, TenantStatus, UserId,
+    Change, CredentialId, Directory, Email, Mark, OperatorId, RoleGrant, SessionId, StoreError, Tenant, TenantId,
+    TenantStatus, UserId, Version,
 };
 
 use super::HELD;
@@ -41,9 +42,9 @@ impl MemoryDirectory {
         self.announce(Change::Tenant(id));
     }
 
-    /// Announces that a session was revoked.
-    pub fn announce_revoked(&self, session: SessionId) {
-        self.announce(Change::Session(session));
+    /// Announces that what a credential gave below this version is void.
+    pub fn announce_void(&self, credential: impl Into<CredentialId>, version: Version) {
+        self.announce(Change::Credential(credential.into(), version));
     }
 
     /// Makes every question fail, or be answered again.
@@ -83,7 +84,7 @@ impl Directory for MemoryDirectory {
         let seen = since.map_or(0, |Mark(seen)| usize::try_from(seen).unwrap_or(usize::MAX));
         let next = u64::try_from(feed.len()).unwrap_or(u64::MAX);
         // Who begins anew remembers no tenant, so old changes of tenants do not matter.
-        let matters = |change: &&Change| since.is_some() || matches!(change, Change::Session(_));
+        let matters = |change: &&Change| since.is_some() || matches!(change, Change::Credential(..));
         Ok((Mark(next), feed.iter().skip(seen).filter(matters).copied().collect()))
     }
 }
@@ -100,7 +101,7 @@ pub struct MemoryCredentials {
 #[derive(Debug, Default)]
 struct State {
     users: HashMap<Email, (UserId, Option<PasswordHash>)>,
-    members: HashMap<(UserId, TenantId), Role>,
+    members: HashMap<(UserId, TenantId), RoleGrant>,
     sessions: HashMap<SessionId, Session>,
     tokens: HashMap<TokenDigest, Token>,
     operators: HashMap<TokenDigest, OperatorId>,
@@ -112,6 +113,7 @@ struct Session {
     tenant: TenantId,
     ends_at: DateTime<Utc>,
     revoked: bool,
+    version: Version,
 }
 
 #[derive(Clone, Debug)]
@@ -141,9 +143,18 @@ impl MemoryCredentials {
         user
     }
 
-    /// Makes a person a member, or gives them another role.
-    pub fn join(&self, user: UserId, tenant: TenantId, role: Role) {
-        self.state().members.insert((user, tenant), role);
+    /// Makes a person a member, or gives them another role: then their sessions have another version.
+    pub fn join(&self, user: UserId, tenant: TenantId, role: impl Into<RoleGrant>) {
+        let (mut state, grant) = (self.state(), role.into());
+        if state.members.insert((user, tenant), grant.clone()).is_none_or(|before| before == grant) {
+            return;
+        }
+        for (id, session) in &mut state.sessions {
+            if (session.user, session.tenant) == (user, tenant) && !session.revoked {
+                session.version.0 += 1;
+                self.directory.announce_void(*id, session.version);
+            }
+        }
     }
 
     /// Ends a membership.
@@ -178,9 +189,9 @@ impl MemoryCredentials {
     }
 
     /// The person's role, if the tenant is active.
-    fn role(&self, state: &State, user: UserId, tenant: TenantId) -> Option<Role> {
+    fn role(&self, state: &State, user: UserId, tenant: TenantId) -> Option<RoleGrant> {
         self.directory.get(tenant).filter(Tenant::is_active)?;
-        state.members.get(&(user, tenant)).copied()
+        state.members.get(&(user, tenant)).cloned()
     }
 
     fn exchange(&self, state: &mut State, rotation: &Rotation) -> Option<RotationOutcome> {
@@ -190,12 +201,12 @@ impl MemoryCredentials {
         let session = state.sessions.get_mut(&id).filter(|session| !session.revoked && now < session.ends_at)?;
         if token.used.as_ref().is_some_and(|used| (now - used.at).to_std().is_ok_and(|since| since > grace)) {
             session.revoked = true;
-            self.directory.announce_revoked(id);
+            self.directory.announce_void(id, Version::REVOKED);
             return Some(RotationOutcome::Reused { session: id });
         }
-        let (user, tenant, ends_at) = (session.user, session.tenant, session.ends_at);
-        let role = self.role(state, user, tenant)?;
-        let live = |expires_at| LiveSession { session: id, user, tenant, role, expires_at };
+        let (user, tenant, ends_at, version) = (session.user, session.tenant, session.ends_at, session.version);
+        let grant = self.role(state, user, tenant)?;
+        let live = |expires_at| LiveSession { session: id, user, tenant, version, grant, expires_at };
         if let Some(used) = token.used {
             return Some(RotationOutcome::Replayed { nonce: used.nonce, live: live(used.successor_expires_at) });
         }
@@ -215,10 +226,10 @@ impl CredentialStore for MemoryCredentials {
         let Some((user, password_hash)) = state.users.get(email).cloned() else { return Ok(None) };
         let of_user = state.members.iter().filter(|((member, _), _)| *member == user);
         let memberships = of_user
-            .filter_map(|((_, tenant), role)| {
+            .filter_map(|((_, tenant), grant)| {
                 let Tenant { id, slug, status, .. } = self.directory.get(*tenant)?;
                 let tenant_active = status == TenantStatus::Active;
-                Some(Membership { tenant: id, slug, role: *role, tenant_active })
+                Some(Membership { tenant: id, slug, role: grant.role.clone(), tenant_active })
             })
             .collect();
         Ok(Some(Login { user, password_hash, memberships }))
@@ -235,13 +246,13 @@ impl CredentialStore for MemoryCredentials {
         Ok(found.map(|(_, hash)| *hash = Some(to.clone())).is_some())
     }
 
-    async fn begin_session(&self, new: &NewSession) -> Result<Option<Role>, StoreError> {
+    async fn begin_session(&self, new: &NewSession) -> Result<Option<RoleGrant>, StoreError> {
         let NewSession { session, user, tenant, digest, now: _, expires_at, ends_at } = *new;
         let mut state = self.state();
-        let Some(role) = self.role(&state, user, tenant) else { return Ok(None) };
-        state.sessions.insert(session, Session { user, tenant, ends_at, revoked: false });
+        let Some(grant) = self.role(&state, user, tenant) else { return Ok(None) };
+        state.sessions.insert(session, Session { user, tenant, ends_at, revoked: false, version: Version::FIRST });
         state.tokens.insert(digest, Token { session, expires_at, used: None });
-        Ok(Some(role))
+        Ok(Some(grant))
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
@@ -257,6 +268,8 @@ impl CredentialStore for MemoryCredentials {
 
 #[cfg(test)]
 mod tests {
+    use tenantry_tenancy::Role;
+
     use super::*;
     use crate::testing::contract::{self, Fixture};
     use crate::testing::tenant;

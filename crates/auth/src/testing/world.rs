@@ -6,9 +6,11 @@ use chrono::DateTime;
 use tenantry_tenancy::{Email, Role, SessionId, Tenant, UserId};
 
 use super::{MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
-use crate::authenticator::{Authenticator, Parts};
+use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::keys::SigningKeys;
 use crate::passwords::{Password, Passwords};
+use crate::principal::Principal;
+use crate::rejections::AuthError;
 use crate::tokens::{Holder, TokenSettings};
 use crate::watch::Watch;
 
@@ -66,6 +68,16 @@ impl World {
         self.watch.poll_once().await.expect("the directory in memory answers unless it is switched off");
     }
 
+    /// Who calls with this token.
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
+        self.authenticator.authenticate(Credential::Bearer(token), Origin::default()).await
+    }
+
+    /// The same without waiting.
+    pub fn authenticate_now(&self, token: &str) -> Option<Result<Arc<Principal>, AuthError>> {
+        self.authenticator.authenticate_now(Credential::Bearer(token), Origin::default())
+    }
+
     /// Adds an active tenant.
     pub fn add_tenant(&self, slug: &str) -> Tenant {
         let tenant = tenant(slug);
@@ -86,7 +98,7 @@ impl World {
 
     /// An access token for somebody new in the tenant.
     pub fn access_token(&self, tenant: &Tenant, role: Role) -> (Holder, String) {
-        let holder = Holder { user: UserId::generate(), tenant: tenant.id, session: SessionId::generate(), role };
+        let holder = Holder::member(UserId::generate(), tenant.id, SessionId::generate(), role);
         let lifetime = TokenSettings::default().access_lifetime;
         let token = self.authenticator.issue_for(&holder, lifetime).expect("the key signs");
         (holder, token)

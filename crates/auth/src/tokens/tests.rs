@@ -1,5 +1,6 @@
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
+use tenantry_tenancy::{ApiClientId, ApiKeyId, OperatorId};
 
 use super::*;
 
@@ -15,7 +16,7 @@ fn tokens(pems: &[&str]) -> AccessTokens {
 }
 
 fn holder(role: Role) -> Holder {
-    Holder { user: UserId::generate(), tenant: TenantId::random(), session: SessionId::generate(), role }
+    Holder::member(UserId::generate(), TenantId::random(), SessionId::generate(), role)
 }
 
 fn issue(tokens: &AccessTokens) -> String {
@@ -63,9 +64,11 @@ fn a_token_says_who_where_and_what() {
         let token = tokens.issue(&holder, now(), Duration::from_secs(900)).unwrap();
 
         let access = tokens.verify(&token, now()).unwrap();
-        assert_eq!((access.user, access.tenant, access.session), (holder.user, holder.tenant, holder.session));
-        assert_eq!((access.roles, access.permissions), (vec![Role::Viewer], PermissionSet::READ));
-        assert_eq!(access.expires_at.timestamp(), 1_800_000_900);
+        assert_eq!(access.expires_at.map(|it| it.timestamp()), Some(1_800_000_900));
+        assert_eq!((access.kind, access.actor), (CredentialKind::AccessToken, holder.actor));
+        assert_eq!((access.tenant, access.credential), (holder.tenant, holder.credential));
+        assert_eq!((access.version, access.roles), (holder.version, holder.roles));
+        assert_eq!(access.permissions, PermissionSet::READ);
     }
 }
 
@@ -73,6 +76,7 @@ fn a_token_says_who_where_and_what() {
 fn a_token_has_exactly_these_claims() {
     let tokens = tokens(&[&SigningKeys::generate_pem()]);
     let holder = holder(Role::Viewer);
+    let Actor::User(user) = holder.actor else { unreachable!("a member is a person") };
 
     let (header, mut claims) = open(&tokens.issue(&holder, now(), Duration::from_secs(900)).unwrap());
 
@@ -83,17 +87,19 @@ fn a_token_has_exactly_these_claims() {
         json!({
             "iss": "multitenant-api",
             "aud": "multitenant-api",
-            "sub": holder.user,
+            "sub": user,
             "client_id": "tenantry",
             "iat": 1_800_000_000,
             "exp": 1_800_000_900,
             "jti": null,
             "token_type": "access",
-            "user_id": holder.user,
+            "actor": format!("user:{user}"),
+            "user_id": user,
             "tenant": holder.tenant,
-            "sid": holder.session,
+            "sid": holder.credential,
+            "ver": 1,
             "roles": ["viewer"],
-            "scopes": ["projects:read", "tasks:read"],
+            "scopes": ["projects:read", "tasks:read", "members:read", "roles:read"],
         })
     );
 }
@@ -302,6 +308,7 @@ fn scopes_narrow_what_the_roles_allow_and_never_widen_it() {
     assert_eq!(permissions(&["viewer"], &["tasks:read", "tasks:write"]), ["tasks:read"]);
     assert_eq!(permissions(&["owner"], &["tasks:write"]), ["tasks:write"]);
     assert_eq!(permissions(&["viewer", "auditor"], &["tasks:read", "audits:read"]), ["tasks:read"]);
+    assert_eq!(permissions(&["auditor"], &["tasks:read"]), ["tasks:read"]);
     assert!(permissions(&[], &["tasks:read"]).is_empty());
     assert!(permissions(&["owner"], &[]).is_empty());
 }
@@ -326,4 +333,39 @@ fn no_token_outlives_the_memory_of_revocations() {
     assert!(matches!(issue(3601), Err(IssueError::Lifetime(_))));
     assert!(tokens.settings().revocation_memory() > Duration::from_secs(3600));
     assert!(TokenSettings::default().revocation_memory() > TokenSettings::default().access_lifetime);
+}
+
+#[test]
+fn whoever_acts_is_the_subject_and_a_machine_client_is_its_own_client() {
+    let tokens = tokens(&[&SigningKeys::generate_pem()]);
+    let client = ApiClientId::generate();
+    for (actor, kind, subject, client_id) in [
+        (Actor::ApiClient(client), CredentialKind::ClientToken, client.to_string(), client.to_string()),
+        (Actor::Service("sync".parse().unwrap()), CredentialKind::ServiceToken, "sync".to_owned(), CLIENT.to_owned()),
+    ] {
+        let holder = Holder { actor, ..holder(Role::Viewer) };
+
+        let token = tokens.issue(&holder, now(), Duration::from_secs(900)).unwrap();
+
+        let (_, claims) = open(&token);
+        assert_eq!((&claims["sub"], &claims["client_id"]), (&json!(subject), &json!(client_id)));
+        assert_eq!(claims.get("user_id"), None);
+        let access = tokens.verify(&token, now()).unwrap();
+        assert_eq!((access.kind, access.actor, access.user), (kind, actor, None));
+    }
+    let operator = Holder { actor: Actor::Operator(OperatorId::generate()), ..holder(Role::Viewer) };
+    let access = tokens.verify(&tokens.issue(&operator, now(), Duration::from_secs(900)).unwrap(), now()).unwrap();
+    assert_eq!(access.kind, CredentialKind::ActingOperator);
+}
+
+#[test]
+fn neither_a_key_nor_the_service_itself_has_a_token() {
+    let tokens = tokens(&[&SigningKeys::generate_pem()]);
+
+    for actor in [Actor::ApiKey(ApiKeyId::generate()), Actor::System] {
+        let holder = Holder { actor, ..holder(Role::Viewer) };
+        let token = tokens.issue(&holder, now(), Duration::from_secs(900)).unwrap();
+
+        assert_eq!(tokens.verify(&token, now()), Err(Rejection::Malformed), "{actor}");
+    }
 }

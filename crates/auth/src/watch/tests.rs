@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use tenantry_tenancy::TenantStatus;
+use tenantry_tenancy::{SessionId, TenantStatus};
 use tokio::sync::Notify;
 
 use super::*;
@@ -90,43 +90,43 @@ async fn a_revoked_session_is_known_after_a_poll_and_not_another() {
     let (watch, directory, _) = watch().await;
     let (revoked, other) = (SessionId::generate(), SessionId::generate());
 
-    directory.announce_revoked(revoked);
+    directory.announce_void(revoked, Version::REVOKED);
     watch.poll_once().await.unwrap();
 
-    assert!(watch.is_revoked(revoked).await.unwrap());
-    assert!(!watch.is_revoked(other).await.unwrap());
+    assert!(watch.is_void(revoked.into(), Version::FIRST).await.unwrap());
+    assert!(!watch.is_void(other.into(), Version::FIRST).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_revocation_is_remembered_until_its_tokens_have_expired() {
     let (watch, directory, _) = watch().await;
     let session = SessionId::generate();
-    directory.announce_revoked(session);
+    directory.announce_void(session, Version::REVOKED);
     // The same change may come twice; that neither shortens nor doubles anything.
-    directory.announce_revoked(session);
+    directory.announce_void(session, Version::REVOKED);
     watch.poll_once().await.unwrap();
 
     for _ in 0..MEMORY.as_secs() - 1 {
         tokio::time::advance(Duration::from_secs(1)).await;
         watch.poll_once().await.unwrap();
     }
-    assert!(watch.is_revoked(session).await.unwrap());
+    assert!(watch.is_void(session.into(), Version::FIRST).await.unwrap());
     tokio::time::advance(Duration::from_secs(1)).await;
     watch.poll_once().await.unwrap();
 
-    assert!(!watch.is_revoked(session).await.unwrap());
-    assert_eq!(watch.revoked.count.load(Ordering::Relaxed), 0);
+    assert!(!watch.is_void(session.into(), Version::FIRST).await.unwrap());
+    assert_eq!(watch.void.count.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_fresh_before_the_first_poll_and_a_stale_feed_is_polled_at_once() {
     let directory = Arc::new(MemoryDirectory::default());
     let session = SessionId::generate();
-    directory.announce_revoked(session);
+    directory.announce_void(session, Version::REVOKED);
     let watch = Watch::new(directory, 100, MEMORY);
 
     assert!(watch.fresh().is_none() && watch.freshness().is_none());
-    assert!(watch.is_revoked(session).await.unwrap());
+    assert!(watch.is_void(session.into(), Version::FIRST).await.unwrap());
     assert_eq!(watch.freshness(), Some(Duration::ZERO));
     tokio::time::advance(MAX_AGE - TICK).await;
     assert!(watch.fresh().is_some());
@@ -141,13 +141,13 @@ async fn with_a_stale_feed_and_no_directory_nobody_gets_in() {
 
     directory.set_down(true);
     assert!(watch.poll_once().await.is_err());
-    assert!(watch.tenant(id).await.is_ok() && !watch.is_revoked(SessionId::generate()).await.unwrap());
+    assert!(watch.tenant(id).await.is_ok() && !watch.is_void(CredentialId::generate(), Version::FIRST).await.unwrap());
     tokio::time::advance(MAX_AGE).await;
 
     assert!(matches!(watch.tenant(id).await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(watch.is_revoked(SessionId::generate()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(watch.is_void(CredentialId::generate(), Version::FIRST).await, Err(StoreError::Unavailable(_))));
     directory.set_down(false);
-    assert!(!watch.is_revoked(SessionId::generate()).await.unwrap());
+    assert!(!watch.is_void(CredentialId::generate(), Version::FIRST).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +262,7 @@ async fn a_feed_that_hangs_fails_all_who_wait_for_it_at_once() {
     let directory = Arc::new(Hanging(AtomicUsize::new(0)));
     let watch = Arc::new(Watch::new(directory.clone(), 100, MEMORY));
     let began = Instant::now();
-    let ask = |watch: Arc<Watch>| async move { watch.is_revoked(SessionId::generate()).await.is_err() };
+    let ask = |watch: Arc<Watch>| async move { watch.is_void(CredentialId::generate(), Version::FIRST).await.is_err() };
 
     let first = tokio::spawn(ask(watch.clone()));
     tokio::time::sleep(TICK).await;
@@ -277,4 +277,34 @@ async fn a_feed_that_hangs_fails_all_who_wait_for_it_at_once() {
     }
     assert_eq!(directory.0.load(Ordering::Relaxed), 2);
     assert!(began.elapsed() <= 2 * MAX_AGE + 2 * TICK, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_credential_gave_before_it_changed_is_void_and_what_it_gives_now_is_not() {
+    let (watch, directory, _) = watch().await;
+    let session = SessionId::generate();
+
+    directory.announce_void(session, Version(3));
+    directory.announce_void(session, Version(2));
+    watch.poll_once().await.unwrap();
+
+    for (version, void) in [(Version::FIRST, true), (Version(2), true), (Version(3), false), (Version(4), false)] {
+        assert_eq!(watch.is_void(session.into(), version).await.unwrap(), void, "{version:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_change_is_remembered_as_long_as_the_first() {
+    let (watch, directory, _) = watch().await;
+    let session = SessionId::generate();
+    directory.announce_void(session, Version(2));
+    watch.poll_once().await.unwrap();
+    tokio::time::advance(MEMORY / 2).await;
+    directory.announce_void(session, Version(3));
+    watch.poll_once().await.unwrap();
+
+    tokio::time::advance(MEMORY / 2 + TICK).await;
+    watch.poll_once().await.unwrap();
+
+    assert!(watch.is_void(session.into(), Version(2)).await.unwrap());
 }

@@ -20,6 +20,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     3 "0003_tenants",
     4 "0004_credentials",
     5 "0005_directory",
+    6 "0006_access",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -27,6 +28,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     1 "0001_audit_events",
     2 "0002_projects",
     3 "0003_tasks",
+    4 "0004_audit_actions",
 );
 
 #[cfg(test)]
