@@ -5,12 +5,12 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tenantry_auth::{Authenticator, Credential, LoginError, Origin, Tokens};
+use tenantry_auth::{Authenticator, Credential, LoginAttempt, LoginError, Tokens};
 use tenantry_tenancy::{Permission, RoleName, TenantId, UserId, json_schema};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
-use crate::extract::Body;
+use crate::extract::{Body, CameFrom};
 use crate::problem::ApiError;
 use crate::reply::Show;
 use crate::routes::Routes;
@@ -88,17 +88,26 @@ struct VerifiedView {
     expires_at: Option<DateTime<Utc>>,
 }
 
-async fn token(auth: Data<Authenticator>, Body(body): Body<Credentials>) -> Result<Show<TokenView>, ApiError> {
-    let tokens = auth.login(&body.username, &body.password, body.tenant.as_deref()).await?;
-    Ok(Show(tokens.into()))
+async fn token(
+    auth: Data<Authenticator>,
+    CameFrom(origin): CameFrom,
+    Body(body): Body<Credentials>,
+) -> Result<Show<TokenView>, ApiError> {
+    let Credentials { username, password, tenant } = &body;
+    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin };
+    Ok(Show(auth.login(attempt).await?.into()))
 }
 
 async fn refresh(auth: Data<Authenticator>, Body(body): Body<RefreshBody>) -> Result<Show<TokenView>, ApiError> {
     Ok(Show(auth.refresh(&body.refresh).await?.into()))
 }
 
-async fn verify(auth: Data<Authenticator>, Body(body): Body<VerifyBody>) -> Result<Show<VerifiedView>, ApiError> {
-    let principal = auth.authenticate(Credential::Bearer(&body.token), Origin::default()).await?;
+async fn verify(
+    auth: Data<Authenticator>,
+    CameFrom(origin): CameFrom,
+    Body(body): Body<VerifyBody>,
+) -> Result<Show<VerifiedView>, ApiError> {
+    let principal = auth.authenticate(Credential::Bearer(&body.token), origin).await?;
     Ok(Show(VerifiedView {
         valid: true,
         tenant: principal.tenant(),

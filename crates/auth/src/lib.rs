@@ -25,7 +25,7 @@ pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };
 pub use keys::{KeyError, SigningKeys};
-pub use logins::Tokens;
+pub use logins::{LoginAttempt, Tokens};
 pub use operators::OperatorToken;
 pub use passwords::{Busy, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
 pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};

@@ -6,8 +6,8 @@ use tenantry_tenancy::{Email, SessionId, StoreError, TenantId, UserId};
 
 use crate::refresh::GRACE;
 use crate::{
-    AuthError, Authenticator, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce, RefreshToken,
-    Rejection, Rotation, RotationOutcome,
+    AuthError, Authenticator, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce, Origin,
+    RefreshToken, Rejection, Rotation, RotationOutcome,
 };
 
 /// What is looked up for a text that is no address, so that it takes as long. Nobody has it (RFC 2606, section 2).
@@ -30,19 +30,45 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
+/// Somebody who wants to log in, and what they show for it.
+#[derive(Clone, Copy)]
+pub struct LoginAttempt<'a> {
+    /// The address they give.
+    pub email: &'a str,
+    /// The password they give.
+    pub password: &'a str,
+    /// The slug or id of the tenant, if they name one.
+    pub tenant: Option<&'a str>,
+    /// Where they are.
+    pub origin: Origin,
+}
+
+/// Somebody who proved who they are, and the tenant they asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proven {
+    pub(crate) user: UserId,
+    pub(crate) tenant: TenantId,
+}
+
 impl Authenticator {
     /// Logs a person in at the tenant named by slug or id, or at the only active one the person belongs to.
+    pub async fn login(&self, attempt: LoginAttempt<'_>) -> Result<Tokens, LoginError> {
+        let proven = self.prove_person(attempt).await?;
+        self.begin(proven.user, proven.tenant).await
+    }
+
+    /// What every way of logging in with a password has in common.
     ///
     /// Whatever is wrong, it takes one look into the store and the time of one verification to say so, and the answer is
     /// the same; that a tenant must be named is only told to whom the password was proven.
-    pub async fn login(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
-        let login = self.look_up(email).await?;
+    pub(crate) async fn prove_person(&self, attempt: LoginAttempt<'_>) -> Result<Proven, LoginError> {
+        let login = self.look_up(attempt.email).await?;
         let stored = login.as_ref().and_then(|login| login.password_hash.as_ref());
-        let proven = self.passwords.verify(stored, password).await?;
+        let proven = self.passwords.verify(stored, attempt.password).await?;
         let login = login.filter(|_| proven).ok_or(Rejection::Password)?;
-        let membership = choose(&login.memberships, tenant)?;
-        self.renew_hash(&login, password).await;
-        self.begin(login.user, membership.tenant).await
+        let membership = choose(&login.memberships, attempt.tenant)?;
+        self.renew_hash(&login, attempt.password).await;
+        Ok(Proven { user: login.user, tenant: membership.tenant })
     }
 
     /// Exchanges a refresh token for new tokens. Within [`GRACE`] the same token yields the same successor again; later it

@@ -125,8 +125,17 @@ fn credential(req: &HttpRequest) -> Result<Credential<'_>, ApiError> {
     bearer(req).map(Credential::Bearer)
 }
 
+/// Where a request came from, for handlers that let somebody in.
+pub(crate) struct CameFrom(pub(crate) Origin);
+
+impl Input for CameFrom {
+    async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
+        Ok(Self(origin(req)))
+    }
+}
+
 /// Where a request came from.
-pub(crate) fn origin(req: &HttpRequest) -> Origin {
+fn origin(req: &HttpRequest) -> Origin {
     Origin { address: req.peer_addr().map(|address| address.ip()) }
 }
 
@@ -148,6 +157,6 @@ fn authenticator(req: &HttpRequest) -> Result<&Data<Authenticator>, ApiError> {
     req.app_data::<Data<Authenticator>>().ok_or_else(|| ApiError::internal("no authenticator is configured"))
 }
 
-pub(crate) fn request_id(req: &HttpRequest) -> RequestId {
+fn request_id(req: &HttpRequest) -> RequestId {
     req.extensions().get::<RequestContext>().map_or_else(RequestId::generate, |context| context.id)
 }

@@ -20,7 +20,7 @@ async fn ada() -> (World, Tokens) {
     let world = World::new().await;
     let acme = world.add_tenant("acme");
     world.add_person("ada@acme.example", &[(&acme, Role::Member)]).await;
-    let tokens = world.authenticator.login("ada@acme.example", PASSWORD, None).await.unwrap();
+    let tokens = world.log_in("ada@acme.example", PASSWORD, None).await.unwrap();
     (world, tokens)
 }
 
@@ -35,7 +35,7 @@ async fn the_right_password_gives_tokens_for_the_tenant_named_by_slug_or_id() {
         ("globex", globex.id, Role::Owner),
         (&acme.id.to_string(), acme.id, Role::Viewer),
     ] {
-        let tokens = world.authenticator.login("Ada@Acme.example", PASSWORD, Some(named)).await.unwrap();
+        let tokens = world.log_in("Ada@Acme.example", PASSWORD, Some(named)).await.unwrap();
         let principal = principal(&world, &tokens).await;
 
         assert_eq!((principal.actor(), principal.tenant()), (Actor::User(user), tenant));
@@ -49,9 +49,9 @@ async fn who_belongs_to_one_active_tenant_need_not_name_it() {
     let (acme, globex) = (world.add_tenant("acme"), world.add_tenant("globex"));
     world.add_person("ada@acme.example", &[(&acme, Role::Viewer), (&globex, Role::Owner)]).await;
 
-    let several = world.authenticator.login("ada@acme.example", PASSWORD, None).await;
+    let several = world.log_in("ada@acme.example", PASSWORD, None).await;
     world.directory.set_status(globex.id, TenantStatus::Suspended);
-    let one = world.authenticator.login("ada@acme.example", PASSWORD, None).await.unwrap();
+    let one = world.log_in("ada@acme.example", PASSWORD, None).await.unwrap();
 
     assert!(matches!(several, Err(LoginError::TenantRequired)));
     assert_eq!(principal(&world, &one).await.tenant(), acme.id);
@@ -93,7 +93,7 @@ async fn whatever_is_wrong_with_a_login_the_answer_is_the_same_after_one_look_up
 
     for (email, password, tenant) in wrongs(&world).await {
         let before = world.store.logins_asked();
-        let refused = world.authenticator.login(email, password, tenant).await;
+        let refused = world.log_in(email, password, tenant).await;
 
         assert!(matches!(refused, Err(LoginError::Rejected(_))), "{email} {tenant:?}: {refused:?}");
         assert_eq!(world.store.logins_asked() - before, 1, "{email} {tenant:?}");
@@ -108,7 +108,7 @@ async fn whatever_is_wrong_with_a_login_the_password_is_put_to_the_test_first() 
     world.passwords.close();
 
     for (email, password, tenant) in wrongs {
-        let busy = world.authenticator.login(email, password, tenant).await;
+        let busy = world.log_in(email, password, tenant).await;
 
         assert!(matches!(busy, Err(LoginError::Busy(_))), "{email} {tenant:?}: {busy:?}");
     }
@@ -120,7 +120,7 @@ async fn that_a_tenant_must_be_named_is_only_told_to_whom_the_password_was_prove
     let (acme, globex) = (world.add_tenant("acme"), world.add_tenant("globex"));
     world.add_person("ada@acme.example", &[(&acme, Role::Viewer), (&globex, Role::Owner)]).await;
 
-    let refused = world.authenticator.login("ada@acme.example", "wrong", None).await;
+    let refused = world.log_in("ada@acme.example", "wrong", None).await;
 
     assert!(matches!(refused, Err(LoginError::Rejected(Rejection::Password))));
 }
@@ -134,9 +134,9 @@ async fn a_hash_with_old_parameters_is_renewed_at_login() {
     let stored = async || world.store.login(&email).await.unwrap().unwrap().password_hash.unwrap();
     let old = stored().await;
 
-    stronger.authenticator.login(email.as_str(), PASSWORD, None).await.unwrap();
+    stronger.log_in(email.as_str(), PASSWORD, None).await.unwrap();
     let renewed = stored().await;
-    stronger.authenticator.login(email.as_str(), PASSWORD, None).await.unwrap();
+    stronger.log_in(email.as_str(), PASSWORD, None).await.unwrap();
 
     assert!(stronger.passwords.needs_rehash(&old) && !stronger.passwords.needs_rehash(&renewed));
     assert!(stored().await == renewed);

@@ -8,9 +8,10 @@ use tenantry_tenancy::{Email, Role, SessionId, Tenant, UserId};
 use super::{MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::keys::SigningKeys;
+use crate::logins::{LoginAttempt, Tokens};
 use crate::passwords::{Password, Passwords};
 use crate::principal::Principal;
-use crate::rejections::AuthError;
+use crate::rejections::{AuthError, LoginError};
 use crate::tokens::{Holder, TokenSettings};
 use crate::watch::Watch;
 
@@ -76,6 +77,11 @@ impl World {
     /// The same without waiting.
     pub fn authenticate_now(&self, token: &str) -> Option<Result<Arc<Principal>, AuthError>> {
         self.authenticator.authenticate_now(Credential::Bearer(token), Origin::default())
+    }
+
+    /// Logs somebody in.
+    pub async fn log_in(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
+        self.authenticator.login(LoginAttempt { email, password, tenant, origin: Origin::default() }).await
     }
 
     /// Adds an active tenant.
