@@ -3,6 +3,8 @@
 //! May use `tenancy` and the modules. Start reading at [`TenantStore`]: its `read` and `write` are the only way to a
 //! tenant's data.
 
+mod mail;
 mod store;
 
+pub use mail::{Mail, Mailer};
 pub use store::{Access, TenantStore, TenantStorePort, TenantTx, TenantTxPort};
