@@ -6,6 +6,8 @@ use crate::harness::program::{Ended, Folder};
 const NOWHERE: &str = "postgres://somebody:hunter2hunter2@127.0.0.1:1/nowhere";
 const CURSOR_KEY: (&str, &str) = ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef");
 
+const PUBLIC_URL: (&str, &str) = ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com");
+
 /// Fails unless the program refused to start, in one sentence with these words, on the error output alone.
 #[track_caller]
 fn assert_refused(ended: &Ended, words: &[&str]) {
@@ -61,7 +63,7 @@ async fn production_names_each_secret_that_is_missing_or_no_good() {
     std::fs::write(&key, tenantry_auth::SigningKeys::generate_pem()).unwrap();
     std::fs::write(folder.path("garbage.pem"), "garbage").unwrap();
     let key = ("TENANTRY_AUTH__SIGNING_KEY_FILES", key.to_str().unwrap());
-    let all = [("APP_ENV", "production"), ("DATABASE_URL", NOWHERE), CURSOR_KEY, key];
+    let all = [("APP_ENV", "production"), ("DATABASE_URL", NOWHERE), CURSOR_KEY, key, PUBLIC_URL];
     let with = |name: &'static str, value: &'static str| [&all[..], &[(name, value)]].concat();
 
     for (missing, setting) in
@@ -72,6 +74,7 @@ async fn production_names_each_secret_that_is_missing_or_no_good() {
     }
     refused(&folder, &with(key.0, "/no/such/key"), &["auth.signing_key_files", "/no/such/key"]).await;
     refused(&folder, &with(key.0, "garbage.pem"), &["auth.signing_key_files", "PKCS#8"]).await;
+    refused(&folder, &with(PUBLIC_URL.0, "http://api.example.com"), &["http.public_url", "https"]).await;
     refused(&folder, &with(CURSOR_KEY.0, "short"), &["auth.cursor_key", "32"]).await;
     refused(&folder, &all, &["DATABASE_URL", "cannot be reached as tenantry_api"]).await;
     assert!(!folder.path(".data").exists());

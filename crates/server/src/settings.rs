@@ -41,6 +41,7 @@ pub struct Settings {
 pub struct Http {
     pub host: String,
     pub port: u16,
+    pub public_url: String,
     pub workers: usize,
     pub body_bytes: usize,
     pub body_seconds: u64,
@@ -101,6 +102,9 @@ pub enum LogFormat {
     /// For programs.
     Json,
 }
+
+/// How long a token of a service or of an acting operator may live.
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,8 +179,8 @@ impl Settings {
             issuer: self.auth.issuer.clone(),
             audience: self.auth.audience.clone(),
             access_lifetime,
-            // The seeded tokens of development are good for a day.
-            max_access_lifetime: if self.is_development() { day.max(access_lifetime) } else { access_lifetime },
+            // Tokens of services and acting operators are good for an hour, the seeded ones of development for a day.
+            max_access_lifetime: access_lifetime.max(if self.is_development() { day } else { HOUR }),
             refresh_lifetime: day * u32::try_from(self.auth.refresh_days).unwrap_or(u32::MAX),
             session_lifetime: day * u32::try_from(self.auth.session_days).unwrap_or(u32::MAX),
         }
@@ -235,6 +239,12 @@ impl Settings {
             ensure!(!auth.signing_key_files.is_empty(), "auth.signing_key_files must be set in production");
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
         }
+        let url = url::Url::parse(&http.public_url).ok().filter(|url| url.has_host() && url.path() == "/");
+        let secure = url.as_ref().is_some_and(|url| url.scheme() == "https");
+        ensure!(
+            secure || (self.is_development() && url.is_some_and(|url| url.scheme() == "http")),
+            "http.public_url must be an https URL without a path, such as https://api.example.com (http in development)"
+        );
         Ok(())
     }
 }
@@ -294,6 +304,7 @@ mod tests {
         ("DATABASE_URL", "postgres://x@y/z"),
         ("TENANTRY_AUTH__SIGNING_KEY_FILES", "/key.pem"),
         ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef"),
+        ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com"),
     ];
 
     #[test]
@@ -307,7 +318,12 @@ mod tests {
 
     #[test]
     fn production_refuses_to_start_without_each_of_its_secrets() {
-        for missing in ["DATABASE_URL", "TENANTRY_AUTH__SIGNING_KEY_FILES", "TENANTRY_AUTH__CURSOR_KEY"] {
+        for missing in [
+            "DATABASE_URL",
+            "TENANTRY_AUTH__SIGNING_KEY_FILES",
+            "TENANTRY_AUTH__CURSOR_KEY",
+            "TENANTRY_HTTP__PUBLIC_URL",
+        ] {
             let rest: Vec<_> = PRODUCTION.iter().copied().filter(|(name, _)| *name != missing).collect();
 
             let error = read(&rest).unwrap_err().to_string();
