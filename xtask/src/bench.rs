@@ -6,6 +6,7 @@
 
 mod api;
 mod cluster;
+pub(crate) mod logins;
 mod pgbench;
 mod population;
 mod processes;

@@ -27,6 +27,8 @@ enum Command {
     Check,
     /// Measure the server against pgbench on the same tables; needs a quiet machine.
     Bench(bench::Arguments),
+    /// Measure whether how long a failed login takes tells who exists.
+    BenchLogins(bench::logins::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Check => check::run(),
         Command::Bench(arguments) => bench::run(&arguments).await,
+        Command::BenchLogins(arguments) => bench::logins::run(&arguments).await,
     }
 }
 

@@ -106,13 +106,28 @@ impl Api {
         Ok(())
     }
 
+    /// Status of one POST, and how long its answer took.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<(u16, Duration)> {
+        let body = body.to_string();
+        let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let begun = Instant::now();
+        let (status, _) = self.ask("POST", path, &headers, &body)?;
+        Ok((status, begun.elapsed()))
+    }
+
     /// Status and JSON of one GET.
     fn get(&self, path: &str, token: &str) -> Result<(u16, Value)> {
+        let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+        self.ask("GET", path, &authorization, "")
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Result<(u16, Value)> {
         let mut stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
         let host = self.address;
-        let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Connection: close\r\n\r\n")?;
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n{body}");
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let (head, body) = answer.split_once("\r\n\r\n").context("the server's answer has no end of its head")?;

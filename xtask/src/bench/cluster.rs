@@ -113,7 +113,8 @@ impl Cluster {
         Database::open(&self.settings()?).await
     }
 
-    fn settings(&self) -> Result<Settings> {
+    /// The settings of that server, for this process.
+    pub(crate) fn settings(&self) -> Result<Settings> {
         let variable = |wanted: &str| match wanted {
             "ADMIN_DATABASE_URL" => find(&self.variables, "DATABASE_URL"),
             "TENANTRY_DATABASE__MIGRATOR_URL" => Some(self.server.get().ok()?.url("tenantry_migrator", DATABASE)),

@@ -130,7 +130,7 @@ impl fmt::Display for Report {
     }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let (high, low) = (values.len() / 2, values.len().saturating_sub(1) / 2);
     Some((values.get(low)? + values.get(high)?) / 2.0)
