@@ -11,6 +11,7 @@ mod bodies;
 mod configuration;
 mod contracts;
 mod conventions;
+mod directory;
 mod examples;
 mod gate;
 mod harness;
