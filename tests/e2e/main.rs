@@ -8,6 +8,7 @@
 mod audit;
 mod auth;
 mod bodies;
+mod conditions;
 mod configuration;
 mod contracts;
 mod conventions;

@@ -4,6 +4,7 @@
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
 mod auth;
+mod conditions;
 mod cursor;
 mod docs;
 mod edge;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tenantry_tenancy::tenants::TenantSettings;
 use tenantry_tenancy::{
     Actor, CredentialId, OperatorId, Permission, PermissionSet, Plan, RequestId, RoleName, SchemaName, SessionId, Slug,
     Tenant, TenantId, TenantScope, UserId, Version, words,
@@ -95,6 +96,11 @@ impl Principal {
     /// What the tenant pays for.
     pub fn plan(&self) -> Plan {
         self.tenant.plan
+    }
+
+    /// What the tenant set for itself.
+    pub fn settings(&self) -> &TenantSettings {
+        &self.tenant.settings
     }
 
     /// As what.

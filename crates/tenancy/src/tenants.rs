@@ -136,6 +136,9 @@ pub struct TenantSettings {
     /// The name shown to people, if not the slug.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<DisplayName>,
+    /// Whether every change must name the version it was made from, in `If-Match`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_if_match: bool,
 }
 
 crate::text!(
