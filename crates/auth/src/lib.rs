@@ -6,6 +6,7 @@
 //! looked up per request) and [`credentials`] (what a store must promise).
 
 pub mod authenticator;
+pub mod browser_sessions;
 pub mod credentials;
 pub mod keys;
 mod logins;
@@ -21,6 +22,9 @@ pub mod tokens;
 pub mod watch;
 
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
+pub use browser_sessions::{
+    BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,
+};
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };
