@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
-use tenantry_api::{Cursors, Parts, Readiness};
+use tenantry_api::{Cursors, Parts, Readiness, Site};
 use tenantry_app::TenantStore;
 use tenantry_auth::{Authenticator, Passwords, Watch};
 use tenantry_infra::{PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
@@ -56,6 +56,7 @@ impl Services {
             passwords: Passwords::new(settings.passwords())
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
+            sessions: directory.clone(),
             watch: watch.clone(),
             clock: Arc::new(SystemClock),
             remembered_tokens: settings.auth.remembered_tokens,
@@ -91,6 +92,7 @@ impl Services {
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
             limits: self.settings.limits(),
+            site: Site::new(&self.settings.http.public_url),
         }
     }
 }
