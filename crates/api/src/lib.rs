@@ -11,6 +11,7 @@ mod edge;
 mod extract;
 mod health;
 mod list;
+mod members;
 mod openapi;
 mod problem;
 mod projects;
@@ -117,6 +118,7 @@ fn all() -> Routes {
     tasks::routes(&mut routes);
     auth::routes(&mut routes);
     sessions::routes(&mut routes);
+    members::routes(&mut routes);
     tenants::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);

@@ -8,6 +8,7 @@ mod directory;
 mod error;
 pub mod gate;
 mod members;
+mod memberships;
 pub mod migrations;
 mod projects;
 mod registry;
