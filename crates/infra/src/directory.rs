@@ -1,5 +1,7 @@
 //! The questions that come before a tenant is known, asked as the role `tenantry_directory`.
 
+mod api_keys;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

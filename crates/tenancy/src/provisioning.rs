@@ -306,7 +306,8 @@ mod tests {
     async fn settings_are_replaced_as_a_whole() {
         let fake = Fake::default();
         let id = provision(&fake, None, &acme(Plan::Free)).await.unwrap().id;
-        let settings = TenantSettings { display_name: Some(DisplayName::parse("Acme").unwrap()) };
+        let settings =
+            TenantSettings { display_name: Some(DisplayName::parse("Acme").unwrap()), ..TenantSettings::default() };
 
         let set = set_settings(&fake, id, settings.clone()).await.unwrap();
         let cleared = set_settings(&fake, id, TenantSettings::default()).await.unwrap();
