@@ -137,10 +137,8 @@ impl ApiKeyRepo for PgTenantTx {
     }
 
     async fn replace(&mut self, id: ApiKeyId, by: ApiKeyId, ends_at: DateTime<Utc>) -> Result<bool, StoreError> {
-        let key = self
-            .rows_of(api_keys::table)
-            .filter(api_keys::id.eq(id.as_uuid()))
-            .filter(api_keys::replaced_by.is_null());
+        let key =
+            self.rows_of(api_keys::table).filter(api_keys::id.eq(id.as_uuid())).filter(api_keys::replaced_by.is_null());
         let update =
             diesel::update(key).set((api_keys::replaced_by.eq(by.as_uuid()), api_keys::expires_at.eq(ends_at)));
         Ok(self.execute(update).await? > 0)
