@@ -94,7 +94,8 @@ impl Examples {
         for (place, parameter) in needed.enumerate() {
             let value = self.value(parameter["name"].as_str().unwrap(), &parameter["schema"]).await;
             let separator = if place == 0 { '?' } else { '&' };
-            path = format!("{path}{separator}{}={}", parameter["name"].as_str().unwrap(), value.as_str().unwrap());
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            path = format!("{path}{separator}{}={value}", parameter["name"].as_str().unwrap());
         }
         let body = match self.body_schema(route) {
             Some(schema) => Some(self.object(&schema).await),
@@ -156,13 +157,18 @@ impl Examples {
         if let Some(words) = schema["enum"].as_array() {
             return words[0].clone();
         }
+        if let Some(items) = schema.get("items") {
+            return json!([Box::pin(self.value(name, items)).await]);
+        }
         match (schema["format"].as_str(), schema["type"].as_str()) {
             (Some("uuid"), _) if name == "assignee" => json!(self.user),
             (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),
             (Some("date"), _) => json!("2028-02-29"),
+            (Some("date-time"), _) => json!(Utc::now() + TimeDelta::days(30)),
+            (Some("cidr"), _) => json!("203.0.113.0/24"),
             (Some("email"), _) => json!(format!("{}@example.com", unique())),
             (_, Some("object")) => Box::pin(self.object(&schema)).await,
-            (_, Some("integer")) => json!("1"),
+            (_, Some("integer")) => json!(1),
             _ => json!(unique()),
         }
     }

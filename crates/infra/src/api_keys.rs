@@ -12,7 +12,7 @@ use crate::schema::api_keys;
 use crate::tenant_tx::PgTenantTx;
 
 mod sec {
-    use diesel::sql_types::{Nullable, Timestamptz, Uuid};
+    use diesel::sql_types::Uuid;
 
     #[diesel::declare_sql_function]
     extern "SQL" {

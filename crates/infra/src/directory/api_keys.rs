@@ -60,7 +60,7 @@ impl TryFrom<ApiKeyRow> for StoredApiKey {
 
 /// The questions whose answer is one value.
 mod registry {
-    use diesel::sql_types::{BigInt, Interval, Timestamptz};
+    use diesel::sql_types::{Interval, Timestamptz};
 
     #[diesel::declare_sql_function]
     extern "SQL" {
