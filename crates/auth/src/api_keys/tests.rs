@@ -87,7 +87,7 @@ fn two_keys_are_never_the_same_and_use_the_whole_alphabet() {
     let distinct: std::collections::HashSet<&str> = keys.iter().map(ApiKeyText::prefix).collect();
     assert_eq!(distinct.len(), keys.len());
     for letter in ALPHABET {
-        assert!(keys.iter().any(|key| key.reveal()[29..72].as_bytes().contains(letter)), "{letter}");
+        assert!(keys.iter().any(|key| key.reveal().as_bytes()[29..72].contains(letter)), "{letter}");
     }
 }
 
