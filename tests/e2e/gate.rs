@@ -4,6 +4,7 @@ mod bugs;
 
 use bugs::{BUGS, Bug};
 use tenantry_infra::gate::{self, Finding};
+use tenantry_infra::migrations::TENANT;
 use tenantry_server::{database, serve};
 use tokio_postgres::Client;
 
@@ -16,7 +17,13 @@ async fn each_planted_bug_is_found_and_named_and_nothing_else_is() {
     let own = OwnDatabase::new(&suite, "gate").await;
     let tenant = own.tenant(PLACEMENTS[1]).await;
     let admin = own.admin().await;
-    let aim = |text: &str| text.replace("{own}", &tenant.tenant.schema().to_string()).replace("{database}", "gate");
+    let aim = |text: &str| {
+        let newest = TENANT.len();
+        text.replace("{own}", &tenant.tenant.schema().to_string())
+            .replace("{database}", "gate")
+            .replace("{newest}", &newest.to_string())
+            .replace("{before}", &(newest - 1).to_string())
+    };
 
     // As the service asks it: as its own role, on a connection of its own.
     let platform = database::config("platform_url", &own.database.urls.platform).unwrap();

@@ -8,7 +8,7 @@ mod strangers;
 
 use reqwest::Method;
 use serde_json::Value;
-use tenantry_infra::TENANT_TABLES;
+use tenantry_infra::{SHARED_TABLES, TENANT_TABLES};
 use tokio_postgres::Client;
 
 use crate::harness::{Caller, Response, Tenant};
@@ -34,6 +34,13 @@ pub async fn rows(admin: &Client, tenant: &Tenant) -> String {
     for table in TENANT_TABLES {
         let rows = format!(
             "select coalesce(jsonb_agg(t order by id), '[]')::text from {schema}.{table} t where tenant_id = '{id}'"
+        );
+        all += admin.query_one(&rows, &[]).await.unwrap().get(0);
+    }
+    let shared = SHARED_TABLES.iter().map(|table| (*table, "tenant_id")).chain([("tenants", "id")]);
+    for (table, column) in shared {
+        let rows = format!(
+            "select coalesce(jsonb_agg(t order by t::text), '[]')::text from registry.{table} t where {column} = '{id}'"
         );
         all += admin.query_one(&rows, &[]).await.unwrap().get(0);
     }

@@ -9,6 +9,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod bodies;
+mod conditions;
 mod configuration;
 mod contracts;
 mod conventions;

@@ -90,16 +90,19 @@ impl Fresh {
     /// Keeps migrations of a schema from going on while the answer lives.
     async fn hold(&self, schema: SchemaName) -> Client {
         let holder = connect(self.database.urls.admin.as_ref().unwrap()).await;
-        let lock = format!("begin; lock table {schema}.projects in access exclusive mode");
+        let tables: Vec<String> =
+            self.tables(&schema.to_string()).await.iter().map(|it| format!("{schema}.{it}")).collect();
+        let lock = format!("begin; lock table {} in access exclusive mode", tables.join(", "));
         holder.batch_execute(&lock).await.unwrap();
         holder
     }
 
     /// Waits until somebody waits for a schema that is held; tells who.
     async fn who_waits(&self, schema: SchemaName) -> i32 {
-        let table = format!("{schema}.projects");
-        let query = "select pid from pg_locks where not granted and relation = $1::text::regclass";
-        let waiting = async || self.admin.query_opt(query, &[&table]).await.unwrap().map(|row| row.get::<_, i32>(0));
+        let schema = schema.to_string();
+        let query = "select distinct pid from pg_locks l join pg_class c on c.oid = l.relation
+                     where not granted and relnamespace = $1::text::regnamespace";
+        let waiting = async || self.admin.query_opt(query, &[&schema]).await.unwrap().map(|row| row.get::<_, i32>(0));
         eventually("somebody waits for the schema", PATIENCE, async || waiting().await.is_some()).await;
         waiting().await.unwrap()
     }

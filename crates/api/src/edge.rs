@@ -30,6 +30,8 @@ pub(crate) struct RequestContext {
     pub(crate) id: RequestId,
     /// Set once the caller is known, for the log and for the answer, which names the caller's own tenant.
     pub(crate) caller: Cell<Option<(TenantId, Actor)>>,
+    /// Set with the caller: whether their tenant wants `If-Match` on every change.
+    pub(crate) demands_if_match: Cell<bool>,
 }
 
 /// The middleware that must be around [`configure`](crate::configure)d applications: `App::new().wrap(from_fn(edge))`.
@@ -39,7 +41,7 @@ pub async fn edge<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let begun = Instant::now();
     let id = request_id(req.headers());
-    req.extensions_mut().insert(RequestContext { id, caller: Cell::new(None) });
+    req.extensions_mut().insert(RequestContext { id, caller: Cell::new(None), demands_if_match: Cell::new(false) });
     drop_trailing_slash(&mut req);
     let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
 

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod auth;
+mod conditions;
 mod cursor;
 mod docs;
 mod edge;

@@ -98,6 +98,14 @@ impl Operation {
         self.parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
     }
 
+    /// Adds a header that may be sent.
+    pub(crate) fn header(&mut self, name: &str, description: &str) {
+        let schema = json!({ "type": "string" });
+        self.parameters.push(
+            json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": description }),
+        );
+    }
+
     pub(crate) fn query<T: IntoParams>(&mut self) {
         let parameters = T::into_params(|| Some(ParameterIn::Query)).into_iter();
         self.parameters.extend(parameters.map(|parameter| {

@@ -150,6 +150,8 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("method_not_allowed", "Method not allowed"),
     ("timeout", "The request took too long"),
     ("conflict", "Conflict"),
+    ("precondition_failed", "Changed in the meantime"),
+    ("precondition_required", "The version must be named"),
     ("too_large", "The request is too large"),
     ("unsupported_media_type", "Unsupported media type"),
     ("internal", "Internal error"),

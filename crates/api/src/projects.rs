@@ -15,11 +15,12 @@ use tenantry_work::tasks;
 use tenantry_work::tasks::{TaskPriority, TaskStatus};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
 use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone, Show};
+use crate::reply::{CreatedResource, Gone, Resource, Show};
 use crate::routes::Routes;
 use crate::tasks::{TaskFilter, TaskView};
 
@@ -54,6 +55,12 @@ impl From<Project> for ProjectView {
     fn from(project: Project) -> Self {
         let Project { id, name, description, status, version, created_at, updated_at } = project;
         Self { id, name, description, status, version, created_at, updated_at }
+    }
+}
+
+impl Versioned for ProjectView {
+    fn version(&self) -> i64 {
+        self.version
     }
 }
 
@@ -182,10 +189,10 @@ async fn create(
     caller: Can<WriteProjects>,
     store: Data<TenantStore>,
     Body(body): Body<ProjectBody>,
-) -> Result<Created<ProjectView>, ApiError> {
+) -> Result<CreatedResource<ProjectView>, ApiError> {
     let new = body.into_new();
     let project = store.write(&caller, async |tx| tx.work().projects().insert(&new).await).await?;
-    Ok(Created { location: format!("{PATH}/{}", project.id), view: project.into() })
+    Ok(CreatedResource { location: format!("{PATH}/{}", project.id), view: project.into() })
 }
 
 async fn statistics(caller: Can<ReadProjects>, store: Data<TenantStore>) -> Result<Show<StatisticsView>, ApiError> {
@@ -197,40 +204,43 @@ async fn show(
     caller: Can<ReadProjects>,
     store: Data<TenantStore>,
     PathId(id): PathId<ProjectId>,
-) -> Result<Show<ProjectView>, ApiError> {
+) -> Result<Resource<ProjectView>, ApiError> {
     let project = store.read(&caller, async |tx| projects::show(tx.work(), id).await).await?;
-    Ok(Show(project.into()))
+    Ok(Resource(project.into()))
 }
 
 async fn replace(
     caller: Can<WriteProjects>,
     store: Data<TenantStore>,
     PathId(id): PathId<ProjectId>,
+    IfMatch(expected): IfMatch,
     Body(body): Body<ProjectBody>,
-) -> Result<Show<ProjectView>, ApiError> {
+) -> Result<Resource<ProjectView>, ApiError> {
     let change = body.into_change();
-    let project = store.write(&caller, async |tx| projects::change(tx.work(), id, &change).await).await?;
-    Ok(Show(project.into()))
+    let project = store.write(&caller, async |tx| projects::change(tx.work(), id, &expected, &change).await).await?;
+    Ok(Resource(project.into()))
 }
 
 async fn change(
     caller: Can<WriteProjects>,
     store: Data<TenantStore>,
     PathId(id): PathId<ProjectId>,
+    IfMatch(expected): IfMatch,
     Body(patch): Body<ProjectPatch>,
-) -> Result<Show<ProjectView>, ApiError> {
+) -> Result<Resource<ProjectView>, ApiError> {
     let ProjectPatch { name, description, status } = patch;
     let change = ProjectChange { name, description, status };
-    let project = store.write(&caller, async |tx| projects::change(tx.work(), id, &change).await).await?;
-    Ok(Show(project.into()))
+    let project = store.write(&caller, async |tx| projects::change(tx.work(), id, &expected, &change).await).await?;
+    Ok(Resource(project.into()))
 }
 
 async fn delete(
     caller: Can<WriteProjects>,
     store: Data<TenantStore>,
     PathId(id): PathId<ProjectId>,
+    IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
-    store.write(&caller, async |tx| projects::delete(tx.work(), id).await).await?;
+    store.write(&caller, async |tx| projects::delete(tx.work(), id, &expected).await).await?;
     Ok(Gone)
 }
 
@@ -281,6 +291,7 @@ impl From<ProjectError> for ApiError {
     fn from(error: ProjectError) -> Self {
         match error {
             ProjectError::NotFound(_) => Self::not_found("project"),
+            ProjectError::Stale(stale) => stale.into(),
             ProjectError::Store(error) => error.into(),
         }
     }

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::conditions::{Versioned, etag, is_known};
 use crate::list::PageView;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
@@ -32,6 +33,57 @@ impl<T: Serialize + ToSchema + 'static> Reply for Show<T> {
     fn describe(operation: &mut Operation) {
         operation.reply::<T>(StatusCode::OK, &[]);
     }
+}
+
+/// 200 with a view of something that has a version: its `ETag`, or 304 for a caller who has that version already.
+pub(crate) struct Resource<T>(pub(crate) T);
+
+impl<T: Serialize + Versioned> Responder for Resource<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, req: &HttpRequest) -> HttpResponse {
+        let version = self.0.version();
+        let response = if is_known(req, version) {
+            HttpResponse::new(StatusCode::NOT_MODIFIED)
+        } else {
+            json(StatusCode::OK, &self.0)
+        };
+        tagged(response, version)
+    }
+}
+
+impl<T: Serialize + Versioned + ToSchema + 'static> Reply for Resource<T> {
+    fn describe(operation: &mut Operation) {
+        operation.reply::<T>(StatusCode::OK, &["ETag"]);
+    }
+}
+
+/// 201 with a view of something that has a version, and where it can be found from now on.
+pub(crate) struct CreatedResource<T> {
+    pub(crate) location: String,
+    pub(crate) view: T,
+}
+
+impl<T: Serialize + Versioned> Responder for CreatedResource<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, req: &HttpRequest) -> HttpResponse {
+        let Self { location, view } = self;
+        let version = view.version();
+        tagged(Created { location, view }.respond_to(req), version)
+    }
+}
+
+impl<T: Serialize + Versioned + ToSchema + 'static> Reply for CreatedResource<T> {
+    fn describe(operation: &mut Operation) {
+        operation.reply::<T>(StatusCode::CREATED, &["Location", "ETag"]);
+    }
+}
+
+fn tagged(mut response: HttpResponse, version: i64) -> HttpResponse {
+    let (name, value) = etag(version);
+    response.headers_mut().insert(name, value);
+    response
 }
 
 /// 201 with a view and where it can be found from now on.

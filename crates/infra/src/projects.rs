@@ -68,6 +68,11 @@ impl ProjectRepo for PgTenantTx {
         self.load_one(query).await?.map(Project::try_from).transpose()
     }
 
+    async fn find_for_update(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        let row = self.rows_of(projects::table).filter(projects::id.eq(id.as_uuid()));
+        self.load_one(row.select(ProjectRow::as_select()).for_update()).await?.map(Project::try_from).transpose()
+    }
+
     async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError> {
         let page = query.page;
         let rows = self.rows_of(projects::table).select(ProjectRow::as_select()).limit(page.limit.get() as i64 + 1);

@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod clock;
 pub mod directory;
 pub mod error;
+pub mod expected;
 pub mod id;
 #[doc(hidden)]
 pub mod lists;
@@ -29,6 +30,7 @@ pub use access::AccessTx;
 pub use clock::{Clock, SystemClock};
 pub use directory::{Change, Directory, Mark, Version};
 pub use error::StoreError;
+pub use expected::{Expected, Stale};
 pub use id::{ApiClientId, ApiKeyId, CredentialId, OperatorId, RequestId, SessionId, TenantId, UserId};
 pub use members::{Email, Member, MemberRepo, Role};
 pub use networks::{Network, Networks};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{Page, PageQuery, StoreError, id, text, words};
+use tenantry_tenancy::{Expected, Page, PageQuery, Stale, StoreError, id, text, words};
 
 use crate::WorkTx;
 use crate::tasks::TaskStatus;
@@ -104,6 +104,9 @@ pub enum ProjectError {
     /// There is none with this id.
     #[error("project {0} does not exist")]
     NotFound(ProjectId),
+    /// The change was made from another version.
+    #[error(transparent)]
+    Stale(#[from] Stale),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -115,6 +118,9 @@ pub enum ProjectError {
 pub trait ProjectRepo: Send {
     /// One project.
     async fn find(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError>;
+
+    /// One project, which nobody else changes until the transaction ends.
+    async fn find_for_update(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError>;
 
     /// One page of projects.
     async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError>;
@@ -137,17 +143,33 @@ pub async fn show(tx: &mut dyn WorkTx, id: ProjectId) -> Result<Project, Project
     tx.projects().find(id).await?.ok_or(ProjectError::NotFound(id))
 }
 
-/// Changes the fields given. An empty change changes nothing, not even the version.
-pub async fn change(tx: &mut dyn WorkTx, id: ProjectId, change: &ProjectChange) -> Result<Project, ProjectError> {
+/// Changes the fields given, if the project has the version expected. An empty change changes nothing, not even the version.
+pub async fn change(
+    tx: &mut dyn WorkTx,
+    id: ProjectId,
+    expected: &Expected,
+    change: &ProjectChange,
+) -> Result<Project, ProjectError> {
+    admit(tx, id, expected).await?;
     if *change == ProjectChange::default() {
         return show(tx, id).await;
     }
     tx.projects().update(id, change).await?.ok_or(ProjectError::NotFound(id))
 }
 
-/// Deletes a project with its tasks.
-pub async fn delete(tx: &mut dyn WorkTx, id: ProjectId) -> Result<(), ProjectError> {
+/// Deletes a project with its tasks, if it has the version expected.
+pub async fn delete(tx: &mut dyn WorkTx, id: ProjectId, expected: &Expected) -> Result<(), ProjectError> {
+    admit(tx, id, expected).await?;
     if tx.projects().delete(id).await? { Ok(()) } else { Err(ProjectError::NotFound(id)) }
+}
+
+/// Locks the project if its version matters, so that it is still the same when the change comes.
+async fn admit(tx: &mut dyn WorkTx, id: ProjectId, expected: &Expected) -> Result<(), ProjectError> {
+    if expected.is_any() {
+        return Ok(());
+    }
+    let project = tx.projects().find_for_update(id).await?.ok_or(ProjectError::NotFound(id))?;
+    Ok(expected.admit(project.version)?)
 }
 
 #[cfg(test)]
@@ -166,7 +188,7 @@ mod tests {
         let project = tx.projects().insert(&new_project()).await.unwrap();
         let paused = ProjectChange { status: Some(ProjectStatus::Paused), ..ProjectChange::default() };
 
-        let changed = change(&mut tx, project.id, &paused).await.unwrap();
+        let changed = change(&mut tx, project.id, &Expected::ANY, &paused).await.unwrap();
 
         assert_eq!(changed, Project { status: ProjectStatus::Paused, version: 2, ..project });
         assert_eq!(show(&mut tx, changed.id).await.unwrap(), changed);
@@ -177,7 +199,7 @@ mod tests {
         let mut tx = work();
         let project = tx.projects().insert(&new_project()).await.unwrap();
 
-        let changed = change(&mut tx, project.id, &ProjectChange::default()).await.unwrap();
+        let changed = change(&mut tx, project.id, &Expected::ANY, &ProjectChange::default()).await.unwrap();
 
         assert_eq!(changed, project);
         assert_eq!(show(&mut tx, project.id).await.unwrap().version, 1);
@@ -191,9 +213,9 @@ mod tests {
 
         let refused = [
             show(&mut tx, id).await.map(drop),
-            change(&mut tx, id, &ProjectChange::default()).await.map(drop),
-            change(&mut tx, id, &paused).await.map(drop),
-            delete(&mut tx, id).await,
+            change(&mut tx, id, &Expected::ANY, &ProjectChange::default()).await.map(drop),
+            change(&mut tx, id, &Expected::ANY, &paused).await.map(drop),
+            delete(&mut tx, id, &Expected::ANY).await,
         ];
 
         for result in refused {
@@ -207,7 +229,7 @@ mod tests {
         let project = tx.projects().insert(&new_project()).await.unwrap();
         let task = tx.tasks().insert(&new_task(project.id), None).await.unwrap();
 
-        delete(&mut tx, project.id).await.unwrap();
+        delete(&mut tx, project.id, &Expected::ANY).await.unwrap();
 
         assert!(matches!(show(&mut tx, project.id).await, Err(ProjectError::NotFound(_))));
         assert_eq!(tx.tasks().find(task.id).await.unwrap(), None);
@@ -218,6 +240,27 @@ mod tests {
         let statistics = work().projects().statistics().await.unwrap();
 
         assert_eq!(statistics, ProjectStatistics::default());
+    }
+
+    #[tokio::test]
+    async fn a_change_made_from_another_version_changes_nothing() {
+        let mut tx = work();
+        let project = tx.projects().insert(&new_project()).await.unwrap();
+        let paused = ProjectChange { status: Some(ProjectStatus::Paused), ..ProjectChange::default() };
+        let (first, second) = (Expected::one_of(vec![1]), Expected::one_of(vec![2]));
+
+        let changed = change(&mut tx, project.id, &first, &paused).await.unwrap();
+        let stale = [
+            change(&mut tx, project.id, &first, &paused).await.map(drop),
+            change(&mut tx, project.id, &first, &ProjectChange::default()).await.map(drop),
+            delete(&mut tx, project.id, &first).await,
+        ];
+
+        assert!(stale.iter().all(|it| matches!(it, Err(ProjectError::Stale(_)))), "{stale:?}");
+        assert_eq!(show(&mut tx, project.id).await.unwrap(), changed);
+        assert!(delete(&mut tx, project.id, &second).await.is_ok());
+        let gone = change(&mut tx, project.id, &second, &paused).await;
+        assert!(matches!(gone, Err(ProjectError::NotFound(_))), "{gone:?}");
     }
 
     #[tokio::test]

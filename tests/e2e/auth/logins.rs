@@ -47,7 +47,7 @@ async fn an_access_token_says_who_where_and_what_for() {
         ("aud", json!("multitenant-api")),
         ("token_type", json!("access")),
         ("roles", json!(["viewer"])),
-        ("scopes", json!(["projects:read", "tasks:read"])),
+        ("scopes", json!(["projects:read", "tasks:read", "members:read", "roles:read"])),
     ] {
         assert_eq!(claims[claim], value, "{claim}");
     }

@@ -26,7 +26,7 @@ async fn a_good_token_is_told_with_what_it_allows() {
                 "tenant": tenant.tenant.id.to_string(),
                 "user_id": tenant.user(Role::Viewer).to_string(),
                 "roles": ["viewer"],
-                "scopes": ["projects:read", "tasks:read"],
+                "scopes": ["projects:read", "tasks:read", "members:read", "roles:read"],
                 "expires_at": "<time>",
             })
         );

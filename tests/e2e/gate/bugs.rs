@@ -1,6 +1,7 @@
 //! Ways to break a database, and what the gate must say to each: exactly these rules of exactly these objects.
 //!
-//! `{own}` is the schema of a tenant that has one of its own, `{database}` the database.
+//! `{own}` is the schema of a tenant that has one of its own, `{database}` the database, `{newest}` the version of its schema and
+//! `{before}` the one before.
 
 /// A planted bug.
 pub struct Bug {
@@ -35,7 +36,7 @@ const MATERIALIZED: &str = "no service role reads a materialized view";
 const DEFINER: &str = "a SECURITY DEFINER function fixes its search_path, pg_temp last";
 const EVERYBODY: &str = "no function of ours is executable by everybody";
 const TENANT_FUNCTION: &str = "sec.tenant() is what isolation rests on";
-const SEC: &str = "the service calls no function of sec but these two";
+const SEC: &str = "the service calls no function of sec but these";
 const SEQUENCE: &str = "no sequence is usable by a service role";
 const BYPASS: &str = "a service role bypasses nothing and may make nothing";
 const LOGIN: &str = "a service role is there and may log in";
@@ -45,7 +46,14 @@ const MEMBERS: &str = "nobody is a member of a service role";
 const TRUNCATE: &str = "a service role may not truncate, reference or put triggers";
 const CHOOSE: &str = "a service role may not choose a tenant_id";
 const REACH: &str = "only the api role reaches tenant tables";
-const REGISTRY: &str = "the api and directory roles reach no table of the registry";
+const REGISTRY: &str = "the directory role reaches no table of the registry, the api role none that is not shared";
+const SHARED_RLS: &str = "a shared table has row-level security";
+const SHARED_GUARD: &str = "a shared table has exactly one restrictive guard for the api role, for every command";
+const SHARED_PERMISSIVE: &str = "a shared table has exactly one permissive policy for the api role";
+const SHARED_POLICY: &str = "a policy of a shared table holds the api role to its tenant";
+const SHARED_CHOOSE: &str = "the api role may not choose the tenant of a shared row";
+const SHARED_SECRET: &str = "the api role reads no digest and no secret";
+const SHARED_CAPTURE: &str = "a shared table captures every change, always";
 const PARTITION: &str = "a partition is reached through its parent only";
 const CREATE: &str = "a service role creates nothing in a schema";
 const TEMPORARY: &str = "a service role creates nothing in the database, also nothing temporary";
@@ -144,8 +152,8 @@ pub const BUGS: &[Bug] = &[
          values (gen_random_uuid(), 'ghost', 'enterprise', 'schema', 'active', 'ghost@example.com')",
         &[(SCHEMA, "tenant ghost")],
     ),
-    bug("delete from registry.schema_ledger where schema_name = '{own}' and version = 3", &[("is at version 2 of 3; run migrate", "{own}")]),
-    bug("insert into registry.schema_ledger (schema_name, version, name, checksum) values ('pooled', 99, 'x', 'x')", &[("is at version 99 of 3; run migrate", "pooled")]),
+    bug("delete from registry.schema_ledger where schema_name = '{own}' and version = {newest}", &[("is at version {before} of {newest}; run migrate", "{own}")]),
+    bug("insert into registry.schema_ledger (schema_name, version, name, checksum) values ('pooled', 99, 'x', 'x')", &[("is at version 99 of {newest}; run migrate", "pooled")]),
     bug("drop table registry.schema_ledger", &[("the database is migrated", "registry")]),
     // Views, functions, sequences.
     bug("create view pooled.everything as select * from pooled.projects", &[(VIEW, "pooled.everything")]),
@@ -195,7 +203,50 @@ pub const BUGS: &[Bug] = &[
     bug("grant select on pooled.projects to tenantry_platform", &[(REACH, "tenantry_platform on pooled.projects")]),
     bug("grant select (name) on {own}.projects to tenantry_directory", &[(REACH, "tenantry_directory on {own}.projects")]),
     bug("grant select on registry.users to tenantry_directory", &[(REGISTRY, "tenantry_directory on registry.users")]),
-    bug("grant select (slug) on registry.tenants to tenantry_api", &[(REGISTRY, "tenantry_api on registry.tenants")]),
+    // Tables of the registry that tenants reach.
+    bug(
+        "grant select (step) on registry.provisioning_steps to tenantry_api",
+        &[
+            (REGISTRY, "tenantry_api on registry.provisioning_steps"),
+            (SHARED_RLS, "registry.provisioning_steps"),
+            (SHARED_GUARD, "registry.provisioning_steps"),
+            (SHARED_PERMISSIVE, "registry.provisioning_steps"),
+            (SHARED_CAPTURE, "registry.provisioning_steps"),
+        ],
+    ),
+    bug(
+        "grant select (password_hash) on registry.users to tenantry_api",
+        &[
+            (REGISTRY, "tenantry_api on registry.users"),
+            (SHARED_RLS, "registry.users"),
+            (SHARED_GUARD, "registry.users"),
+            (SHARED_PERMISSIVE, "registry.users"),
+            (SHARED_SECRET, "registry.users.password_hash"),
+            (SHARED_CAPTURE, "registry.users"),
+        ],
+    ),
+    bug(
+        "alter table registry.memberships disable row level security",
+        &[(SHARED_RLS, "registry.memberships"), (REGISTRY, "tenantry_api on registry.memberships")],
+    ),
+    bug("drop policy tenant_guard on registry.roles", &[(SHARED_GUARD, "registry.roles")]),
+    bug("alter policy tenant_guard on registry.tenants to tenantry_platform", &[(SHARED_GUARD, "registry.tenants")]),
+    bug(
+        "create policy more on registry.roles to tenantry_api using (true)",
+        &[(SHARED_PERMISSIVE, "registry.roles"), (SHARED_POLICY, "more on registry.roles")],
+    ),
+    bug(
+        "create policy more on registry.tenants using (id = sec.tenant()) with check (id = sec.tenant())",
+        &[(SHARED_PERMISSIVE, "registry.tenants")],
+    ),
+    bug("alter policy tenant_rows on registry.memberships using (true)", &[(SHARED_POLICY, "tenant_rows on registry.memberships")]),
+    bug(
+        "alter policy tenant_guard on registry.memberships with check (user_id is not null)",
+        &[(SHARED_POLICY, "tenant_guard on registry.memberships")],
+    ),
+    bug("grant update (tenant_id) on registry.roles to tenantry_api", &[(SHARED_CHOOSE, "registry.roles")]),
+    bug("grant insert (id) on registry.tenants to tenantry_api", &[(SHARED_CHOOSE, "registry.tenants")]),
+    bug("alter table registry.roles disable trigger capture", &[(SHARED_CAPTURE, "registry.roles")]),
     bug(
         "create table pooled.ledger (tenant_id uuid not null default sec.tenant(), id uuid not null,
            constraint ledger_pkey primary key (tenant_id, id)) partition by hash (tenant_id);

@@ -11,7 +11,7 @@ use crate::harness::{Tenant, connect};
 /// Somebody to attack.
 pub struct Victim {
     pub tenant: Tenant,
-    /// In every name, title, description and setting, in a large object and in the text of a session's query.
+    /// In every name, title, description and setting, in a role of its own, in a large object and in the text of a session's query.
     pub canary: String,
     project: Uuid,
     task: Uuid,
@@ -35,9 +35,13 @@ impl Victim {
                values ('{task}', '{project}', '{canary}', '{canary}', 'todo', 'low');
              update registry.tenants set settings = jsonb_build_object('display_name', '{canary}') where id = '{id}';
              commit;
+             insert into registry.roles (tenant_id, id, name, description, permissions)
+               values ('{id}', gen_random_uuid(), 'spy', '{canary}', '{{}}');
+             update registry.users set name = '{canary}' where id = '{owner}';
              analyze {schema}.projects",
             opening = opening(&tenant.scope(), Access::Write),
             id = tenant.tenant.id,
+            owner = tenant.user(Role::Owner),
         );
         admin.batch_execute(&filled).await.unwrap();
         let object =

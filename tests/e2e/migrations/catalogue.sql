@@ -15,9 +15,9 @@ select format('relation %s kind %s owner %s rls %s force %s', name, relkind, rel
 union all
 select format('relation %s grants %s', name, unnest(relacl)) from relations
 union all
-select format('column %s.%s %s number %s not null %s default %s generated %s identity %s acl %s', r.name, a.attname,
-    format_type(a.atttypid, a.atttypmod), a.attnum, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated, a.attidentity, a.attacl)
-  from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0
+select format('column %s.%s %s not null %s default %s generated %s identity %s acl %s', r.name, a.attname,
+    format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated, a.attidentity, a.attacl)
+  from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 union all
 select format('constraint %s on %s: %s', k.conname, r.name, pg_get_constraintdef(k.oid)) from pg_constraint k join relations r on r.oid = k.conrelid

@@ -4,7 +4,8 @@ use super::*;
 
 /// What a tenant's schema has at each version.
 fn tables_at(version: usize) -> BTreeSet<String> {
-    TENANT[..version].iter().map(|migration| migration.name.split_once('_').unwrap().1.to_owned()).collect()
+    let texts = TENANT[..version].iter().flat_map(|migration| migration.up.split("create table ").skip(1));
+    texts.filter_map(|rest| rest.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 impl Fresh {

@@ -116,6 +116,7 @@ async fn identify(req: &HttpRequest) -> Result<Arc<Principal>, ApiError> {
     };
     if let Some(context) = req.extensions().get::<RequestContext>() {
         context.caller.set(Some((principal.tenant(), principal.actor())));
+        context.demands_if_match.set(principal.settings().require_if_match);
     }
     Ok(principal)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenantry_tenancy::Expected;
 use tenantry_tenancy::clock::FixedClock;
 
 use super::*;
@@ -236,7 +237,7 @@ async fn a_missing_task_is_not_found() {
 async fn the_tasks_of_a_deleted_project_are_gone() {
     let (mut tx, task) = work_with_task().await;
 
-    projects::delete(&mut tx, task.project).await.unwrap();
+    projects::delete(&mut tx, task.project, &Expected::ANY).await.unwrap();
 
     assert!(matches!(show(&mut tx, task.id).await, Err(TaskError::NotFound(_))));
 }

@@ -93,6 +93,10 @@ impl ProjectRepo for MemoryWork {
         Ok(self.projects.get(&id).cloned())
     }
 
+    async fn find_for_update(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        ProjectRepo::find(self, id).await
+    }
+
     async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError> {
         let matching = self.projects.values().filter(|project| admits(query.status, project.status));
         Ok(page(matching, &query.page, |project| project.id.as_uuid()))

@@ -22,6 +22,7 @@ mockall::mock! {
 ///
 /// ```
 /// use mockall::predicate::eq;
+/// use tenantry_tenancy::Expected;
 /// use tenantry_work::projects::{self, ProjectError, ProjectId};
 /// use tenantry_work::testing::MockWork;
 ///
@@ -31,7 +32,7 @@ mockall::mock! {
 /// let mut tx = MockWork::default();
 /// tx.projects.expect_delete().with(eq(id)).once().returning(|_| Ok(false));
 ///
-/// let refused = projects::delete(&mut tx, id).await;
+/// let refused = projects::delete(&mut tx, id, &Expected::ANY).await;
 ///
 /// assert!(matches!(refused, Err(ProjectError::NotFound(missing)) if missing == id));
 /// # }
