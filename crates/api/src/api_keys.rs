@@ -11,11 +11,12 @@ use tenantry_tenancy::permissions::needs::{ReadApiKeys, WriteApiKeys};
 use tenantry_tenancy::{Actor, ApiKeyId, Clock, Limit, Network, Networks, Order, Permission, UserId};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
 use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone, Show};
+use crate::reply::{CreatedResource, Gone, Resource};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/api-keys";
@@ -52,7 +53,7 @@ struct ApiKeyView {
     /// From where it may be used; everywhere if `null`.
     networks: Option<Vec<Network>>,
     expires_at: Option<DateTime<Utc>>,
-    /// To the minute.
+    /// To the minute. To be used is no change: it has no version.
     last_used_at: Option<DateTime<Utc>>,
     /// The key that was made in its place.
     replaced_by: Option<ApiKeyId>,
@@ -82,10 +83,16 @@ impl From<ApiKey> for ApiKeyView {
     }
 }
 
+impl Versioned for ApiKeyView {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
 impl ApiKeyView {
-    fn made(key: ApiKey, text: &ApiKeyText) -> Created<Self> {
+    fn made(key: ApiKey, text: &ApiKeyText) -> CreatedResource<Self> {
         let location = format!("{PATH}/{}", key.id);
-        Created { location, view: Self { key: Some(text.reveal().to_owned()), ..key.into() } }
+        CreatedResource { location, view: Self { key: Some(text.reveal().to_owned()), ..key.into() } }
     }
 }
 
@@ -169,7 +176,7 @@ async fn create(
     auth: Data<Authenticator>,
     clock: Data<dyn Clock>,
     Body(body): Body<ApiKeyBody>,
-) -> Result<Created<ApiKeyView>, ApiError> {
+) -> Result<CreatedResource<ApiKeyView>, ApiError> {
     let (maker, text) = (maker(caller.principal())?, auth.new_api_key());
     let ApiKeyBody { name, scopes, networks, expires_at } = body;
     let terms = Terms { name, scopes: scopes.permissions(), networks, expires_at };
@@ -183,9 +190,9 @@ async fn show(
     caller: Can<ReadApiKeys>,
     store: Data<TenantStore>,
     PathId(id): PathId<ApiKeyId>,
-) -> Result<Show<ApiKeyView>, ApiError> {
+) -> Result<Resource<ApiKeyView>, ApiError> {
     let key = store.read(&caller, async |tx| api_keys::show(tx.access().api_keys(), id).await).await?;
-    Ok(Show(key.into()))
+    Ok(Resource(key.into()))
 }
 
 async fn change(
@@ -193,12 +200,15 @@ async fn change(
     store: Data<TenantStore>,
     clock: Data<dyn Clock>,
     PathId(id): PathId<ApiKeyId>,
+    IfMatch(expected): IfMatch,
     Body(patch): Body<ApiKeyPatch>,
-) -> Result<Show<ApiKeyView>, ApiError> {
+) -> Result<Resource<ApiKeyView>, ApiError> {
     let (maker, change) = (maker(caller.principal())?, patch.into());
-    let change = async |tx: &mut TenantTx| api_keys::change(tx.access().api_keys(), &**clock, &maker, id, change).await;
+    let change = async |tx: &mut TenantTx| {
+        api_keys::change(tx.access().api_keys(), &**clock, &maker, id, &expected, change).await
+    };
     let key = store.write(&caller, change).await?;
-    Ok(Show(key.into()))
+    Ok(Resource(key.into()))
 }
 
 async fn rotate(
@@ -208,7 +218,7 @@ async fn rotate(
     clock: Data<dyn Clock>,
     PathId(id): PathId<ApiKeyId>,
     Body(body): Body<RotationBody>,
-) -> Result<Created<ApiKeyView>, ApiError> {
+) -> Result<CreatedResource<ApiKeyView>, ApiError> {
     let (maker, text) = (maker(caller.principal())?, auth.new_api_key());
     let overlap = body.overlap_seconds.unwrap_or_default();
     let rotate = async |tx: &mut TenantTx| {
@@ -222,8 +232,9 @@ async fn revoke(
     caller: Can<WriteApiKeys>,
     store: Data<TenantStore>,
     PathId(id): PathId<ApiKeyId>,
+    IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
-    store.write(&caller, async |tx| api_keys::revoke(tx.access().api_keys(), id).await).await?;
+    store.write(&caller, async |tx| api_keys::revoke(tx.access().api_keys(), id, &expected).await).await?;
     Ok(Gone)
 }
 
@@ -247,6 +258,7 @@ impl From<ApiKeyError> for ApiError {
             ApiKeyError::Network(_) => Self::invalid("networks", "forbidden", message),
             ApiKeyError::Expiry => Self::invalid("expires_at", "invalid", message),
             ApiKeyError::Rotated(_) => Self::new(StatusCode::CONFLICT, "conflict", "the key was rotated before"),
+            ApiKeyError::Stale(stale) => stale.into(),
             ApiKeyError::Store(error) => error.into(),
         }
     }

@@ -91,6 +91,15 @@ impl ApiKeyRepo for PgTenantTx {
         self.load_one(query).await?.map(api_key).transpose()
     }
 
+    async fn find_for_update(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        let query = self
+            .rows_of(api_keys::table)
+            .filter(api_keys::id.eq(id.as_uuid()))
+            .select((ApiKeyRow::as_select(), sec::api_key_used_at(api_keys::id)))
+            .for_update();
+        self.load_one(query).await?.map(api_key).transpose()
+    }
+
     async fn list(&mut self, query: PageQuery) -> Result<Page<ApiKey>, StoreError> {
         let rows = self
             .rows_of(api_keys::table)

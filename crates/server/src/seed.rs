@@ -11,8 +11,8 @@ use tenantry_auth::{CredentialStore, Holder, NewSession, Password, Passwords, Re
 use tenantry_tenancy::api_keys::{self, ApiKeyName, Maker, Terms};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
 use tenantry_tenancy::{
-    Actor, Email, Limit, PageQuery, Placement, Plan, RequestId, Role, SchemaName, SessionId, Slug, StoreError,
-    SystemClock, Tenant, TenantId, TenantScope, UserId,
+    Actor, Email, Expected, Limit, PageQuery, Placement, Plan, RequestId, Role, SchemaName, SessionId, Slug,
+    StoreError, SystemClock, Tenant, TenantId, TenantScope, UserId,
 };
 use tenantry_work::projects::{NewProject, ProjectDescription, ProjectId, ProjectName, ProjectStatus};
 use tenantry_work::tasks::{self, NewTask, TaskDescription, TaskError, TaskId, TaskPriority, TaskStatus, TaskTitle};
@@ -222,7 +222,7 @@ async fn make_key(
         let page = PageQuery { limit: Limit::new(u64::from(Limit::MAX)).unwrap_or_default(), ..PageQuery::default() };
         for old in keys.list(page).await?.items {
             if (old.name.as_str(), old.holder) == (SEEDED_KEY, holder.user) {
-                api_keys::revoke(keys, old.id).await?;
+                api_keys::revoke(keys, old.id, &Expected::ANY).await?;
             }
         }
         api_keys::make(keys, &SystemClock, &maker, text.imprint(), terms).await

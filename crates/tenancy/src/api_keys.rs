@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    ApiKeyId, Clock, Network, Networks, Page, PageQuery, Permission, PermissionSet, StoreError, UserId, json_schema,
-    lists, text,
+    ApiKeyId, Clock, Expected, Network, Networks, Page, PageQuery, Permission, PermissionSet, Stale, StoreError,
+    UserId, json_schema, lists, text,
 };
 
 /// How long after now a key may end at the latest. One that never ends is another thing.
@@ -193,6 +193,9 @@ pub trait ApiKeyRepo: Send {
     /// One key.
     async fn find(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
 
+    /// One key, which nobody else changes until the transaction ends.
+    async fn find_for_update(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
+
     /// A page of keys.
     async fn list(&mut self, query: PageQuery) -> Result<Page<ApiKey>, StoreError>;
 
@@ -230,6 +233,9 @@ pub enum ApiKeyError {
     /// There is one in its place already.
     #[error("API key {0} was rotated before")]
     Rotated(ApiKeyId),
+    /// The key is not as expected.
+    #[error(transparent)]
+    Stale(#[from] Stale),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -256,15 +262,18 @@ pub async fn make(
     insert(keys, NewApiKey { id: ApiKeyId::generate(), holder: maker.user, imprint, terms }).await
 }
 
-/// Changes a key. It gets no scope that whoever asks does not have, and no later end than its age allows.
+/// Changes a key, if it has the version expected. It gets no scope that whoever asks does not have, and no later end than
+/// its age allows.
 pub async fn change(
     keys: &mut dyn ApiKeyRepo,
     clock: &dyn Clock,
     maker: &Maker,
     id: ApiKeyId,
+    expected: &Expected,
     change: ApiKeyChange,
 ) -> Result<ApiKey, ApiKeyError> {
-    let key = show(keys, id).await?;
+    let key = keys.find_for_update(id).await?.ok_or(ApiKeyError::NotFound(id))?;
+    expected.admit(key.version)?;
     if change == ApiKeyChange::default() {
         return Ok(key);
     }
@@ -310,8 +319,12 @@ pub async fn rotate(
     insert(keys, new).await
 }
 
-/// Ends a key at once.
-pub async fn revoke(keys: &mut dyn ApiKeyRepo, id: ApiKeyId) -> Result<(), ApiKeyError> {
+/// Ends a key at once, if it has the version expected.
+pub async fn revoke(keys: &mut dyn ApiKeyRepo, id: ApiKeyId, expected: &Expected) -> Result<(), ApiKeyError> {
+    if !expected.is_any() {
+        let key = keys.find_for_update(id).await?.ok_or(ApiKeyError::NotFound(id))?;
+        expected.admit(key.version)?;
+    }
     if keys.delete(id).await? { Ok(()) } else { Err(ApiKeyError::NotFound(id)) }
 }
 

@@ -1,5 +1,6 @@
 //! What changes about a key, its holder or its tenant is felt on every instance within a second.
 
+use reqwest::Method;
 use serde_json::json;
 use tenantry_tenancy::Role;
 use uuid::Uuid;
@@ -179,6 +180,27 @@ async fn a_rotated_key_and_its_successor_are_both_good_until_the_overlap_ends() 
         felt_in_time("it ends at once", async || answer(&over, "/api/v1/projects", 401).await).await;
         newest.key.get("/api/v1/projects").await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn a_change_made_from_an_old_version_is_refused() {
+    let suite = suite().await;
+    let owner = suite.tenant(PLACEMENTS[0]).await.owner();
+    let made = Made::by(&owner, &["projects:read"]).await;
+    let send = async |method: Method, tag: &str| {
+        let request = owner.request(method.clone(), &made.path()).header("if-match", tag);
+        if method == Method::PATCH {
+            request.json(&json!({ "name": "Nightly" })).send().await
+        } else {
+            request.send().await
+        }
+    };
+    assert_eq!(owner.get(&made.path()).await.expect(200).header("etag"), "\"1\"");
+
+    send(Method::PATCH, "\"2\"").await.expect(412);
+    send(Method::DELETE, "\"2\"").await.expect(412);
+    assert_eq!(send(Method::PATCH, "\"1\"").await.expect(200).header("etag"), "\"2\"");
+    send(Method::DELETE, "\"2\"").await.expect(204);
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@ impl ApiKeyRepo for MemoryKeys {
         Ok(self.0.iter().find(|key| key.id == id).cloned())
     }
 
+    async fn find_for_update(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.find(id).await
+    }
+
     async fn list(&mut self, query: PageQuery) -> Result<Page<ApiKey>, StoreError> {
         Ok(Page::cut(self.0.clone(), query.limit, |key| key.id.as_uuid()))
     }
@@ -103,13 +107,13 @@ async fn a_key_does_no_more_than_its_maker_may() {
     let refused = make(&mut keys, &NOW, &viewer, imprint(), Terms { scopes, ..terms() }).await;
     let key = make(&mut keys, &NOW, &viewer, imprint(), terms()).await.unwrap();
     let widened = ApiKeyChange { scopes: Some(scopes), ..ApiKeyChange::default() };
-    let unchanged = change(&mut keys, &NOW, &viewer, key.id, widened.clone()).await;
+    let unchanged = change(&mut keys, &NOW, &viewer, key.id, &Expected::ANY, widened.clone()).await;
 
     let beyond = PermissionSet::NONE.with(Permission::WriteTasks).with(Permission::ReadAudit);
     assert!(matches!(refused, Err(ApiKeyError::Scopes(it)) if it == beyond));
     assert!(matches!(unchanged, Err(ApiKeyError::Scopes(it)) if it == beyond));
     assert_eq!((key.holder, key.scopes), (viewer.user, PermissionSet::READ));
-    assert_eq!(change(&mut keys, &NOW, &owner(), key.id, widened).await.unwrap().scopes, scopes);
+    assert_eq!(change(&mut keys, &NOW, &owner(), key.id, &Expected::ANY, widened).await.unwrap().scopes, scopes);
 }
 
 #[tokio::test]
@@ -124,7 +128,7 @@ async fn what_a_key_makes_is_bounded_by_it() {
     let inside = make(&mut keys, &NOW, &by_key, imprint(), inside).await.unwrap();
     let outside = Terms { networks: networks("11.0.0.0/8"), ..terms() };
     let outside = make(&mut keys, &NOW, &by_key, imprint(), outside).await;
-    let itself = change(&mut keys, &NOW, &by_key, parent.id, free).await.unwrap();
+    let itself = change(&mut keys, &NOW, &by_key, parent.id, &Expected::ANY, free).await.unwrap();
     let successor = rotate(&mut keys, &NOW, &by_key, parent.id, imprint(), Overlap::default()).await.unwrap();
 
     assert_eq!((child.networks, child.expires_at), (networks("10.0.0.0/8"), in_days(7)));
@@ -147,7 +151,10 @@ async fn the_policy_of_the_tenant_bounds_every_end() {
     assert_eq!(asked(&mut keys, in_days(30)).await, in_days(30));
     let forever = made(&mut keys, terms()).await;
     let never = ApiKeyChange { expires_at: Some(None), ..ApiKeyChange::default() };
-    assert_eq!(change(&mut keys, &NOW, &maker, forever.id, never).await.unwrap().expires_at, in_days(90));
+    assert_eq!(
+        change(&mut keys, &NOW, &maker, forever.id, &Expected::ANY, never).await.unwrap().expires_at,
+        in_days(90)
+    );
     let successor = rotate(&mut keys, &NOW, &maker, forever.id, imprint(), Overlap::default()).await.unwrap();
     assert_eq!(successor.expires_at, in_days(90));
 }
@@ -161,7 +168,10 @@ async fn an_end_lies_ahead_and_not_too_far() {
         let refused = make(&mut keys, &NOW, &owner(), imprint(), Terms { expires_at, ..terms() }).await;
         assert!(matches!(refused, Err(ApiKeyError::Expiry)), "{expires_at:?}");
         let moved = ApiKeyChange { expires_at: Some(expires_at), ..ApiKeyChange::default() };
-        assert!(matches!(change(&mut keys, &NOW, &owner(), key.id, moved).await, Err(ApiKeyError::Expiry)));
+        assert!(matches!(
+            change(&mut keys, &NOW, &owner(), key.id, &Expected::ANY, moved).await,
+            Err(ApiKeyError::Expiry)
+        ));
     }
 }
 
@@ -174,7 +184,7 @@ async fn a_rotated_key_ends_after_the_overlap_and_its_successor_is_the_callers()
     let new = rotate(&mut keys, &NOW, &other, old.id, imprint(), Overlap::default()).await.unwrap();
     let again = rotate(&mut keys, &NOW, &other, old.id, imprint(), Overlap::default()).await;
     let later = ApiKeyChange { expires_at: Some(None), ..ApiKeyChange::default() };
-    let after = change(&mut keys, &NOW, &other, old.id, later).await.unwrap();
+    let after = change(&mut keys, &NOW, &other, old.id, &Expected::ANY, later).await.unwrap();
 
     assert_eq!((new.holder, new.scopes, new.expires_at), (other.user, old.scopes, in_days(30)));
     assert_eq!((after.replaced_by, after.expires_at), (Some(new.id), in_days(1)));
@@ -198,8 +208,24 @@ async fn a_key_is_revoked_once() {
     let mut keys = MemoryKeys::default();
     let key = made(&mut keys, terms()).await;
 
-    assert!(revoke(&mut keys, key.id).await.is_ok());
-    assert!(matches!(revoke(&mut keys, key.id).await, Err(ApiKeyError::NotFound(id)) if id == key.id));
+    assert!(revoke(&mut keys, key.id, &Expected::ANY).await.is_ok());
+    assert!(matches!(revoke(&mut keys, key.id, &Expected::ANY).await, Err(ApiKeyError::NotFound(id)) if id == key.id));
+}
+
+#[tokio::test]
+async fn a_key_of_another_version_than_expected_stays_as_it_is() {
+    let mut keys = MemoryKeys::default();
+    let key = made(&mut keys, terms()).await;
+    let renamed = ApiKeyChange { name: Some(ApiKeyName::parse("Nightly").unwrap()), ..ApiKeyChange::default() };
+    let other = Expected::one_of(vec![2]);
+
+    let changed = change(&mut keys, &NOW, &owner(), key.id, &other, renamed.clone()).await;
+    let revoked = revoke(&mut keys, key.id, &other).await;
+
+    assert!(matches!((changed, revoked), (Err(ApiKeyError::Stale(_)), Err(ApiKeyError::Stale(_)))));
+    assert_eq!(show(&mut keys, key.id).await.unwrap(), key);
+    let expected = Expected::one_of(vec![1]);
+    assert!(change(&mut keys, &NOW, &owner(), key.id, &expected, renamed).await.is_ok());
 }
 
 #[test]
