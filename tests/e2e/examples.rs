@@ -169,6 +169,7 @@ impl Examples {
             (Some("email"), _) => json!(format!("{}@example.com", unique())),
             (_, Some("object")) => Box::pin(self.object(&schema)).await,
             (_, Some("integer")) => json!(1),
+            (_, Some("boolean")) => json!(false),
             _ => json!(unique()),
         }
     }
