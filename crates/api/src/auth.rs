@@ -90,7 +90,7 @@ struct VerifiedView {
 
 async fn token(
     auth: Data<Authenticator>,
-    CameFrom(origin): CameFrom,
+    CameFrom(origin, _): CameFrom,
     Body(body): Body<Credentials>,
 ) -> Result<Show<TokenView>, ApiError> {
     let Credentials { username, password, tenant } = &body;
@@ -104,7 +104,7 @@ async fn refresh(auth: Data<Authenticator>, Body(body): Body<RefreshBody>) -> Re
 
 async fn verify(
     auth: Data<Authenticator>,
-    CameFrom(origin): CameFrom,
+    CameFrom(origin, _): CameFrom,
     Body(body): Body<VerifyBody>,
 ) -> Result<Show<VerifiedView>, ApiError> {
     let principal = auth.authenticate(Credential::Bearer(&body.token), origin).await?;

@@ -30,6 +30,8 @@ pub(crate) struct RequestContext {
     pub(crate) id: RequestId,
     /// Set once the caller is known, for the log and for the answer, which names the caller's own tenant.
     pub(crate) caller: Cell<Option<(TenantId, Actor)>>,
+    /// Set with the caller: whether the answer names the tenant. A browser is not told its id.
+    pub(crate) names_tenant: Cell<bool>,
     /// Set with the caller: whether their tenant wants `If-Match` on every change.
     pub(crate) demands_if_match: Cell<bool>,
 }
@@ -41,17 +43,27 @@ pub async fn edge<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let begun = Instant::now();
     let id = request_id(req.headers());
-    req.extensions_mut().insert(RequestContext { id, caller: Cell::new(None), demands_if_match: Cell::new(false) });
+    req.extensions_mut().insert(RequestContext {
+        id,
+        caller: Cell::new(None),
+        names_tenant: Cell::new(false),
+        demands_if_match: Cell::new(false),
+    });
     drop_trailing_slash(&mut req);
     let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
 
     let served = next.call(req).await?.map_into_left_body();
-    let caller = served.request().extensions().get::<RequestContext>().and_then(|context| context.caller.get());
+    let named = served
+        .request()
+        .extensions()
+        .get::<RequestContext>()
+        .filter(|it| it.names_tenant.get())
+        .and_then(|it| it.caller.get());
     let mut response = render(served, id, limits);
     let name = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, name);
-    if let Some(tenant) = caller.and_then(|(tenant, _)| HeaderValue::from_str(&tenant.to_string()).ok()) {
+    if let Some(tenant) = named.and_then(|(tenant, _)| HeaderValue::from_str(&tenant.to_string()).ok()) {
         headers.insert(TENANT_ID, tenant);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

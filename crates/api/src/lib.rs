@@ -17,6 +17,8 @@ mod problem;
 mod projects;
 mod reply;
 mod routes;
+mod sessions;
+mod site;
 mod tasks;
 mod tenants;
 
@@ -33,6 +35,7 @@ pub use cursor::Cursors;
 pub use edge::edge;
 pub use health::Readiness;
 pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
+pub use site::Site;
 
 use routes::Routes;
 
@@ -54,6 +57,8 @@ pub struct Parts {
     pub cursors: Cursors,
     /// What requests are bounded by.
     pub limits: Limits,
+    /// Where browsers reach the service.
+    pub site: Site,
 }
 
 /// What requests are bounded by.
@@ -90,7 +95,8 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::from(parts.readiness))
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))
-            .app_data(Data::new(parts.limits));
+            .app_data(Data::new(parts.limits))
+            .app_data(Data::new(parts.site));
         all().configure(cfg);
         cfg.default_service(web::to(routes::unknown));
     }
@@ -112,6 +118,7 @@ fn all() -> Routes {
     tasks::routes(&mut routes);
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);
+    sessions::routes(&mut routes);
     tenants::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, put together from the table of routes and the types in the handlers' signatures.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -20,6 +21,9 @@ pub(crate) enum Security {
     /// An operator's token.
     Operator,
 }
+
+/// The ways to show a credential of a tenant; any one of them will do.
+static TENANTS: LazyLock<Value> = LazyLock::new(|| json!([{ "bearer": [] }, { "session": [] }, { "cookie": [] }]));
 
 /// What the document says of one route, told by what its handler takes and gives.
 pub(crate) struct Operation {
@@ -124,6 +128,14 @@ impl Operation {
         self.success_status = status;
     }
 
+    /// Adds a header to the answer.
+    pub(crate) fn reply_header(&mut self, name: &str) {
+        if let Some(success) = self.success.as_object_mut() {
+            let headers = success.entry("headers").or_insert_with(|| json!({}));
+            headers[name] = json!({ "schema": { "type": "string" } });
+        }
+    }
+
     /// A file, of whatever type.
     pub(crate) fn file_reply(&mut self) {
         self.success = json!({ "description": "OK", "content": { "*/*": {} } });
@@ -153,11 +165,9 @@ impl Operation {
         }
         let (security, description) = match &self.security {
             None => (json!([]), "Needs no credential.".to_owned()),
-            Some(Security::Tenant(permission)) => {
-                (json!([{ "bearer": [] }]), format!("Needs the permission `{permission}`."))
-            }
+            Some(Security::Tenant(permission)) => (TENANTS.clone(), format!("Needs the permission `{permission}`.")),
             Some(Security::Person) => {
-                (json!([{ "bearer": [] }]), "Needs a person who logged in; no key and no machine.".to_owned())
+                (TENANTS.clone(), "Needs a person who logged in; no key and no machine.".to_owned())
             }
             Some(Security::Operator) => (json!([{ "operator": [] }]), "Needs an operator's token.".to_owned()),
         };
@@ -235,6 +245,15 @@ pub(crate) fn document(routes: &Routes) -> Value {
                 "bearer": {
                     "type": "http", "scheme": "bearer",
                     "description": "An access token from `POST /api/v1/auth/token`, or an API key from `POST /api/v1/api-keys`.",
+                },
+                "session": {
+                    "type": "apiKey", "in": "header", "name": "Authorization",
+                    "description": "`Session <token>`, from a backend that keeps the token of `POST /api/v1/auth/session` for a browser.",
+                },
+                "cookie": {
+                    "type": "apiKey", "in": "cookie", "name": "__Host-sid",
+                    "description": "The cookie of `POST /api/v1/auth/session` (`sid` without https). A change must come from \
+                        our own pages, which the browser says by `Sec-Fetch-Site` or `Origin`.",
                 },
                 "operator": {
                     "type": "http", "scheme": "bearer",

@@ -146,6 +146,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("validation", "The request is not valid"),
     ("unauthenticated", "Authentication failed"),
     ("forbidden", "Not allowed"),
+    ("cross_site", "A request of another site"),
     ("not_found", "Not found"),
     ("method_not_allowed", "Method not allowed"),
     ("timeout", "The request took too long"),

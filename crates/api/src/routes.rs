@@ -31,6 +31,7 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/schema"),
     ("GET", "/health"),
     ("GET", "/ready"),
+    ("POST", "/api/v1/auth/session"),
     ("POST", "/api/v1/auth/token"),
     ("POST", "/api/v1/auth/token/refresh"),
     ("POST", "/api/v1/auth/token/verify"),

@@ -11,8 +11,8 @@ use tenantry_tenancy::{Clock, Tenant};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    ApiKeyText, ApiKeys, AuthError, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken, Passwords,
-    Principal, Rejection, SigningKeys, TokenSettings, Watch,
+    ApiKeyText, ApiKeys, AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal,
+    OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -27,6 +27,8 @@ pub struct Parts {
     pub store: Arc<dyn CredentialStore>,
     /// Proves API keys.
     pub api_keys: ApiKeys,
+    /// Where the sessions of browsers are kept.
+    pub sessions: Arc<dyn SessionStore>,
     /// What is remembered of tenants and sessions. Somebody must keep it fresh: see [`Watch::run`].
     pub watch: Arc<Watch>,
     /// Tells the time.
@@ -43,6 +45,7 @@ pub struct Authenticator {
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) session_store: Arc<dyn SessionStore>,
     pub(crate) clock: Arc<dyn Clock>,
     watch: Arc<Watch>,
     /// Tokens whose signature was verified, by their whole text, so that a damaged copy of one is not taken for it.
@@ -57,6 +60,7 @@ impl Authenticator {
             passwords: parts.passwords,
             store: parts.store,
             api_keys: parts.api_keys,
+            session_store: parts.sessions,
             clock: parts.clock,
             watch: parts.watch,
             verified: Cache::new(parts.remembered_tokens),
@@ -69,7 +73,7 @@ impl Authenticator {
     /// is active is checked at every call.
     pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Arc<Principal>, AuthError> {
         let text = credential.text();
-        let known = match self.remembered(text)? {
+        let known = match self.remembered(credential)? {
             Some(principal) if !self.watch.is_void(principal.access.credential, principal.access.version).await? => {
                 Some(principal)
             }
@@ -99,7 +103,7 @@ impl Authenticator {
         origin: Origin,
     ) -> Option<Result<Arc<Principal>, AuthError>> {
         let text = credential.text();
-        let proof = match self.remembered(text) {
+        let proof = match self.remembered(credential) {
             Ok(Some(principal)) => Proof::Known(principal),
             Ok(None) => match self.prove_now(credential)? {
                 Ok(access) => Proof::New(access),
@@ -138,9 +142,14 @@ impl Authenticator {
         self.tokens.keys().jwks()
     }
 
-    /// The principal that the same text proved before, unless its time is over.
-    fn remembered(&self, text: &str) -> Result<Option<Arc<Principal>>, Rejection> {
+    /// The principal that the same credential proved before, unless its time is over.
+    fn remembered(&self, credential: Credential<'_>) -> Result<Option<Arc<Principal>>, Rejection> {
+        let text = credential.text();
         let Some(principal) = self.verified.get(text) else { return Ok(None) };
+        // A cookie's token is no bearer token: what it may do without a cookie's defences would be another question.
+        if matches!(credential, Credential::Session(_)) != (principal.kind() == CredentialKind::BrowserSession) {
+            return Err(Rejection::Malformed);
+        }
         if principal.expires_at().is_none_or(|expires_at| self.clock.now() < expires_at) {
             return Ok(Some(principal));
         }
@@ -159,6 +168,7 @@ impl Authenticator {
         match credential {
             Credential::Bearer(key) if ApiKeyText::is_meant_by(key) => self.api_keys.prove(key, self.clock.now()).await,
             Credential::Bearer(token) => Ok(self.tokens.verify(token, self.clock.now())?),
+            Credential::Session(token) => self.prove_session(token).await,
         }
     }
 
@@ -167,6 +177,7 @@ impl Authenticator {
         match credential {
             Credential::Bearer(key) if ApiKeyText::is_meant_by(key) => self.api_keys.read(key).err().map(Err),
             Credential::Bearer(token) => Some(self.tokens.verify(token, self.clock.now())),
+            Credential::Session(_) => None,
         }
     }
 
@@ -211,12 +222,14 @@ impl std::fmt::Debug for Authenticator {
 pub enum Credential<'a> {
     /// `Authorization: Bearer …` (RFC 6750).
     Bearer(&'a str),
+    /// The token of a browser's session, from a cookie or from the backend in front of the browser.
+    Session(&'a str),
 }
 
 impl<'a> Credential<'a> {
     const fn text(self) -> &'a str {
         match self {
-            Self::Bearer(text) => text,
+            Self::Bearer(text) | Self::Session(text) => text,
         }
     }
 }
@@ -225,6 +238,7 @@ impl std::fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Bearer(_) => "Bearer(..)",
+            Self::Session(_) => "Session(..)",
         })
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod api_keys;
 pub mod authenticator;
+pub mod browser_sessions;
 pub mod credentials;
 pub mod keys;
 mod logins;
@@ -23,6 +24,9 @@ pub mod watch;
 
 pub use api_keys::{ApiKeyStore, ApiKeyText, ApiKeyUse, ApiKeys, KeyEnvironment, StoredApiKey};
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
+pub use browser_sessions::{
+    BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,
+};
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };

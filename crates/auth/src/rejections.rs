@@ -101,6 +101,9 @@ pub enum Rejection {
     /// A copy of a token that was exchanged before: the session has been revoked.
     #[error("the refresh token of session {0} was used again")]
     RefreshReused(SessionId),
+    /// Never issued, idle for too long, or over.
+    #[error("the browser's session is unknown or over")]
+    SessionUnknown,
     /// No operator has this token.
     #[error("the operator's token is unknown")]
     OperatorUnknown,

@@ -2,6 +2,7 @@
 //! authenticator over them ([`World`]), and the contract that every credential store keeps.
 
 pub mod api_keys;
+mod browser_sessions;
 pub mod contract;
 pub mod memory;
 pub mod world;

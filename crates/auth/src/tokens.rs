@@ -48,8 +48,10 @@ pub struct TokenSettings {
     pub max_access_lifetime: Duration,
     /// How long a refresh token lives unless used.
     pub refresh_lifetime: Duration,
-    /// How long a session lasts however often it is refreshed.
+    /// How long a session lasts however often it is used.
     pub session_lifetime: Duration,
+    /// How long a browser's session lasts unless used.
+    pub idle_lifetime: Duration,
 }
 
 impl Default for TokenSettings {
@@ -62,6 +64,7 @@ impl Default for TokenSettings {
             max_access_lifetime: 15 * minute,
             refresh_lifetime: 7 * day,
             session_lifetime: 30 * day,
+            idle_lifetime: day / 2,
         }
     }
 }

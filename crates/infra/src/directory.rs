@@ -1,9 +1,13 @@
 //! The questions that come before a tenant is known, asked as the role `tenantry_directory`.
 
 mod api_keys;
+mod browser_sessions;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use tenantry_auth::{
@@ -156,6 +160,10 @@ fn granted(role: &str, permissions: Option<&[String]>) -> Result<RoleGrant, Stor
     trusted(RoleGrant::of(trusted(RoleName::parse(role))?, permissions))
 }
 
+fn interval(duration: Duration) -> Result<PgInterval, StoreError> {
+    Ok(PgInterval::from_microseconds(trusted(i64::try_from(duration.as_micros()))?))
+}
+
 /// The questions whose answer is one value.
 mod registry {
     use diesel::sql_types::{Bytea, Nullable, Text, Uuid};
@@ -213,8 +221,7 @@ impl CredentialStore for PgDirectory {
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
-        let grace =
-            diesel::pg::data_types::PgInterval::from_microseconds(trusted(i64::try_from(rotation.grace.as_micros()))?);
+        let grace = interval(rotation.grace)?;
         let question = diesel::sql_query("SELECT * FROM registry.exchange($1, $2, $3, $4, $5, $6)")
             .bind::<Bytea, _>(rotation.old.as_bytes().as_slice())
             .bind::<Bytea, _>(rotation.new.as_bytes().as_slice())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
-use tenantry_api::{Cursors, Parts, Readiness};
+use tenantry_api::{Cursors, Parts, Readiness, Site};
 use tenantry_app::TenantStore;
 use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
 use tenantry_infra::{PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
@@ -57,6 +57,7 @@ impl Services {
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
+            sessions: directory.clone(),
             watch: watch.clone(),
             clock: Arc::new(SystemClock),
             remembered_tokens: settings.auth.remembered_tokens,
@@ -92,6 +93,7 @@ impl Services {
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
             limits: self.settings.limits(),
+            site: Site::new(&self.settings.http.public_url),
         }
     }
 }

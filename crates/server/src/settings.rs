@@ -75,6 +75,7 @@ pub struct Auth {
     pub access_minutes: u64,
     pub refresh_days: u64,
     pub session_days: u64,
+    pub session_idle_hours: u64,
     pub signing_key_files: String,
     pub cursor_key: String,
     pub password_memory_kib: u32,
@@ -191,6 +192,7 @@ impl Settings {
             max_access_lifetime: access_lifetime.max(if self.is_development() { day } else { HOUR }),
             refresh_lifetime: day * u32::try_from(self.auth.refresh_days).unwrap_or(u32::MAX),
             session_lifetime: day * u32::try_from(self.auth.session_days).unwrap_or(u32::MAX),
+            idle_lifetime: HOUR * u32::try_from(self.auth.session_idle_hours).unwrap_or(u32::MAX),
         }
     }
 
@@ -222,6 +224,7 @@ impl Settings {
             ("auth.access_minutes", auth.access_minutes),
             ("auth.refresh_days", auth.refresh_days),
             ("auth.session_days", auth.session_days),
+            ("auth.session_idle_hours", auth.session_idle_hours),
         ] {
             ensure!((1..=36_500).contains(&value), "{name} must be from 1 to 36500");
         }

@@ -254,8 +254,8 @@ pub async fn make(
     imprint: Imprint,
     terms: Terms,
 ) -> Result<ApiKey, ApiKeyError> {
-    maker.may_give(terms.scopes).map_err(ApiKeyError::Scopes)?;
     let (now, calling) = (clock.now(), maker.calling(keys).await?);
+    maker.may_give(terms.scopes, calling.as_ref()).map_err(ApiKeyError::Scopes)?;
     let networks = within(calling.as_ref(), terms.networks)?;
     let expires_at = soonest([ahead(terms.expires_at, now)?, calling.and_then(|key| key.expires_at), maker.end(now)]);
     let terms = Terms { networks, expires_at, ..terms };
@@ -277,8 +277,8 @@ pub async fn change(
     if change == ApiKeyChange::default() {
         return Ok(key);
     }
-    maker.may_give(change.scopes.unwrap_or_default()).map_err(ApiKeyError::Scopes)?;
     let calling = maker.calling(keys).await?;
+    maker.may_give(change.scopes.unwrap_or_default(), calling.as_ref()).map_err(ApiKeyError::Scopes)?;
     let networks = change.networks.map(|networks| within(calling.as_ref(), networks)).transpose()?;
     let expires_at = match change.expires_at {
         Some(end) => {
@@ -305,8 +305,8 @@ pub async fn rotate(
     overlap: Overlap,
 ) -> Result<ApiKey, ApiKeyError> {
     let (now, old) = (clock.now(), show(keys, id).await?);
-    maker.may_give(old.scopes).map_err(ApiKeyError::TooPowerful)?;
     let calling = maker.calling(keys).await?;
+    maker.may_give(old.scopes, calling.as_ref()).map_err(ApiKeyError::TooPowerful)?;
     let networks = within(calling.as_ref(), old.networks)?;
     let as_long = old.expires_at.map(|end| now + (end - old.created_at));
     let expires_at = soonest([as_long, calling.and_then(|key| key.expires_at), maker.end(now)]);
@@ -329,9 +329,11 @@ pub async fn revoke(keys: &mut dyn ApiKeyRepo, id: ApiKeyId, expected: &Expected
 }
 
 impl Maker {
-    /// Fails with what they do not have themselves.
-    fn may_give(&self, scopes: PermissionSet) -> Result<(), PermissionSet> {
-        let beyond = scopes.iter().filter(|scope| !self.permissions.contains(*scope));
+    /// Fails with what they do not have themselves. What the key they are here by is for may be less by now than it was
+    /// when it let them in.
+    fn may_give(&self, scopes: PermissionSet, calling: Option<&ApiKey>) -> Result<(), PermissionSet> {
+        let own = calling.map_or(self.permissions, |key| self.permissions.intersection(key.scopes));
+        let beyond = scopes.iter().filter(|scope| !own.contains(*scope));
         let beyond = beyond.fold(PermissionSet::NONE, PermissionSet::with);
         if beyond.is_empty() { Ok(()) } else { Err(beyond) }
     }

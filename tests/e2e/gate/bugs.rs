@@ -236,7 +236,7 @@ pub const BUGS: &[Bug] = &[
         &[(SHARED_PERMISSIVE, "registry.roles"), (SHARED_POLICY, "more on registry.roles")],
     ),
     bug(
-        "create policy more on registry.tenants using (id = sec.tenant()) with check (id = sec.tenant())",
+        "create policy more on registry.tenants to tenantry_api using (id = sec.tenant()) with check (id = sec.tenant())",
         &[(SHARED_PERMISSIVE, "registry.tenants")],
     ),
     bug("alter policy tenant_rows on registry.memberships using (true)", &[(SHARED_POLICY, "tenant_rows on registry.memberships")]),

@@ -8,13 +8,14 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest};
-use tenantry_auth::{Authenticator, Credential, Origin, Principal};
+use tenantry_auth::{Authenticator, Credential, CredentialKind, Origin, Principal};
 use tenantry_tenancy::{OperatorId, RequestId, Requires, SessionId, TenantScope, UserId};
 
 use super::Input;
 use crate::edge::RequestContext;
 use crate::openapi::{Operation, Security};
 use crate::problem::ApiError;
+use crate::site::site;
 
 /// The caller may do `P` in its tenant. The only thing in a handler's signature that gives it a [`TenantScope`].
 pub(crate) struct Can<P> {
@@ -61,6 +62,8 @@ pub(crate) struct Person {
     pub(crate) user: UserId,
     /// The login they are here by.
     pub(crate) session: SessionId,
+    /// Whether a browser sent the session's cookie.
+    pub(crate) by_cookie: bool,
     /// This request.
     pub(crate) request: RequestId,
 }
@@ -76,8 +79,9 @@ impl Deref for Person {
 impl Input for Person {
     async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
         let principal = identify(req).await?;
+        let by_cookie = site(req)?.token(req.headers())?.is_some();
         match (principal.user(), principal.session()) {
-            (Some(user), Some(session)) => Ok(Self { principal, user, session, request: request_id(req) }),
+            (Some(user), Some(session)) => Ok(Self { principal, user, session, by_cookie, request: request_id(req) }),
             _ => Err(ApiError::not_a_person()),
         }
     }
@@ -115,23 +119,36 @@ async fn identify(req: &HttpRequest) -> Result<Arc<Principal>, ApiError> {
         None => auth.authenticate(credential, origin).await?,
     };
     if let Some(context) = req.extensions().get::<RequestContext>() {
+        context.names_tenant.set(principal.kind() != CredentialKind::BrowserSession);
         context.caller.set(Some((principal.tenant(), principal.actor())));
         context.demands_if_match.set(principal.settings().require_if_match);
     }
     Ok(principal)
 }
 
-/// The one credential of a request.
+/// The one credential of a request: two might contradict each other (RFC 6750, section 3.1, `invalid_request`).
 fn credential(req: &HttpRequest) -> Result<Credential<'_>, ApiError> {
-    bearer(req).map(Credential::Bearer)
+    let (header, cookie) = (authorization(req)?, site(req)?.token(req.headers())?);
+    match (header, cookie) {
+        (Some(_), Some(_)) => {
+            Err(ApiError::invalid("authorization", "ambiguous", "must not come with a session's cookie"))
+        }
+        (Some((scheme, token)), None) if scheme.eq_ignore_ascii_case("bearer") => Ok(Credential::Bearer(token)),
+        (Some((scheme, token)), None) if scheme.eq_ignore_ascii_case("session") => Ok(Credential::Session(token)),
+        (None, Some(token)) => {
+            site(req)?.check_cookie(req)?;
+            Ok(Credential::Session(token))
+        }
+        _ => Err(ApiError::no_credential()),
+    }
 }
 
 /// Where a request came from, for handlers that let somebody in.
-pub(crate) struct CameFrom(pub(crate) Origin);
+pub(crate) struct CameFrom(pub(crate) Origin, pub(crate) HttpRequest);
 
 impl Input for CameFrom {
     async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
-        Ok(Self(origin(req)))
+        Ok(Self(origin(req), req.clone()))
     }
 }
 
@@ -142,16 +159,21 @@ fn origin(req: &HttpRequest) -> Origin {
 
 /// The token of an `Authorization: Bearer` header (RFC 6750, section 2.1).
 fn bearer(req: &HttpRequest) -> Result<&str, ApiError> {
-    let mut headers = req.headers().get_all(AUTHORIZATION);
-    let value = match (headers.next(), headers.next()) {
-        (Some(value), None) => value.to_str().map_err(|_| ApiError::no_credential())?,
-        // None, or two that might contradict each other.
-        _ => return Err(ApiError::no_credential()),
-    };
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+    match authorization(req)? {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
         _ => Err(ApiError::no_credential()),
     }
+}
+
+/// Scheme and credentials of the `Authorization` header.
+fn authorization(req: &HttpRequest) -> Result<Option<(&str, &str)>, ApiError> {
+    let mut headers = req.headers().get_all(AUTHORIZATION);
+    let value = match (headers.next(), headers.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().map_err(|_| ApiError::no_credential())?,
+        _ => return Err(ApiError::invalid("authorization", "ambiguous", "must come once")),
+    };
+    Ok(value.split_once(' ').map(|(scheme, token)| (scheme, token.trim())))
 }
 
 fn authenticator(req: &HttpRequest) -> Result<&Data<Authenticator>, ApiError> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tenantry_tenancy::api_keys::MaxAgeDays;
-use tenantry_tenancy::{Permission, Role};
+use tenantry_tenancy::{Permission, Role, TenantStatus};
 
 use super::*;
 use crate::Credential;
@@ -248,6 +248,19 @@ async fn a_key_older_than_its_tenant_allows_is_refused_once_the_policy_is_known(
     assert_eq!(rejection(under(90).await), Rejection::Expired);
     assert_eq!(rejection(world.authenticate_now(key.reveal()).unwrap()), Rejection::Expired);
     assert!(under(91).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_good_in_an_active_tenant_only() {
+    let world = World::new().await;
+    let acme = world.add_tenant("acme");
+    let (_, key) = world.add_key(&acme, Role::Owner, |_| {});
+    world.authenticate(key.reveal()).await.unwrap();
+
+    world.directory.set_status(acme.id, TenantStatus::Suspended);
+    world.poll().await;
+
+    assert_eq!(rejection(world.authenticate(key.reveal()).await), Rejection::TenantInactive);
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,7 +61,7 @@ impl MemoryDirectory {
         self.feed.lock().expect(HELD).push(change);
     }
 
-    fn get(&self, id: TenantId) -> Option<Tenant> {
+    pub(super) fn get(&self, id: TenantId) -> Option<Tenant> {
         self.tenants.lock().expect(HELD).get(&id).cloned()
     }
 
@@ -92,28 +92,46 @@ impl Directory for MemoryDirectory {
 /// Users, sessions and operators in memory. Their tenants are those of a [`MemoryDirectory`].
 #[derive(Debug)]
 pub struct MemoryCredentials {
-    directory: Arc<MemoryDirectory>,
-    state: Mutex<State>,
+    pub(super) directory: Arc<MemoryDirectory>,
+    pub(super) state: Mutex<State>,
     logins: AtomicUsize,
     operators_asked: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     users: HashMap<Email, (UserId, Option<PasswordHash>)>,
-    members: HashMap<(UserId, TenantId), RoleGrant>,
-    sessions: HashMap<SessionId, Session>,
+    pub(super) members: HashMap<(UserId, TenantId), RoleGrant>,
+    pub(super) sessions: HashMap<SessionId, Session>,
     tokens: HashMap<TokenDigest, Token>,
+    pub(super) browsers: HashMap<TokenDigest, Browser>,
     operators: HashMap<TokenDigest, OperatorId>,
 }
 
 #[derive(Debug)]
-struct Session {
-    user: UserId,
-    tenant: TenantId,
-    ends_at: DateTime<Utc>,
-    revoked: bool,
-    version: Version,
+pub(super) struct Session {
+    pub(super) user: UserId,
+    pub(super) tenant: TenantId,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) ends_at: DateTime<Utc>,
+    pub(super) revoked: bool,
+    pub(super) version: Version,
+}
+
+impl Session {
+    pub(super) const fn new(user: UserId, tenant: TenantId, created_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> Self {
+        Self { user, tenant, created_at, ends_at, revoked: false, version: Version::FIRST }
+    }
+
+    pub(super) fn is_live(&self, now: DateTime<Utc>) -> bool {
+        !self.revoked && now < self.ends_at
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Browser {
+    pub(super) session: SessionId,
+    pub(super) last_seen_at: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug)]
@@ -184,12 +202,12 @@ impl MemoryCredentials {
         self.state().tokens.values().filter(|token| token.used.is_none()).count()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect(HELD)
     }
 
     /// The person's role, if the tenant is active.
-    fn role(&self, state: &State, user: UserId, tenant: TenantId) -> Option<RoleGrant> {
+    pub(super) fn role(&self, state: &State, user: UserId, tenant: TenantId) -> Option<RoleGrant> {
         self.directory.get(tenant).filter(Tenant::is_active)?;
         state.members.get(&(user, tenant)).cloned()
     }
@@ -247,10 +265,10 @@ impl CredentialStore for MemoryCredentials {
     }
 
     async fn begin_session(&self, new: &NewSession) -> Result<Option<RoleGrant>, StoreError> {
-        let NewSession { session, user, tenant, digest, now: _, expires_at, ends_at } = *new;
+        let NewSession { session, user, tenant, digest, now, expires_at, ends_at } = *new;
         let mut state = self.state();
         let Some(grant) = self.role(&state, user, tenant) else { return Ok(None) };
-        state.sessions.insert(session, Session { user, tenant, ends_at, revoked: false, version: Version::FIRST });
+        state.sessions.insert(session, Session::new(user, tenant, now, ends_at));
         state.tokens.insert(digest, Token { session, expires_at, used: None });
         Ok(Some(grant))
     }

@@ -63,6 +63,7 @@ impl World {
             passwords: passwords.clone(),
             store: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
+            sessions: store.clone(),
             watch: watch.clone(),
             clock: clock.clone(),
             remembered_tokens: 100,

@@ -21,7 +21,8 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     4 "0004_credentials",
     5 "0005_directory",
     6 "0006_access",
-    7 "0007_api_keys",
+    7 "0007_browser_sessions",
+    8 "0008_api_keys",
 );
 
 /// The tables of tenants: once per schema that has them.

@@ -139,6 +139,24 @@ async fn what_a_key_makes_is_bounded_by_it() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_just_revoked_or_narrowed_makes_no_more_than_it_could_now() {
+    let mut keys = MemoryKeys::default();
+    let parent = made(&mut keys, terms()).await;
+    let as_let_in = Maker { permissions: PermissionSet::READ, key: Some(parent.id), ..owner() };
+    let scopes = PermissionSet::NONE.with(Permission::ReadTasks);
+    let narrower = ApiKeyChange { scopes: Some(scopes), ..ApiKeyChange::default() };
+    change(&mut keys, &NOW, &owner(), parent.id, &Expected::ANY, narrower).await.unwrap();
+
+    let too_much = make(&mut keys, &NOW, &as_let_in, imprint(), terms()).await;
+    let enough = make(&mut keys, &NOW, &as_let_in, imprint(), Terms { scopes, ..terms() }).await;
+    revoke(&mut keys, parent.id, &Expected::ANY).await.unwrap();
+    let nothing = make(&mut keys, &NOW, &as_let_in, imprint(), Terms { scopes, ..terms() }).await;
+
+    assert!(matches!(too_much, Err(ApiKeyError::Scopes(_))) && enough.is_ok());
+    assert!(matches!(nothing, Err(ApiKeyError::NotFound(id)) if id == parent.id));
+}
+
+#[tokio::test]
 async fn the_policy_of_the_tenant_bounds_every_end() {
     let mut keys = MemoryKeys::default();
     let maker = Maker { max_age: MaxAgeDays::new(90), ..owner() };

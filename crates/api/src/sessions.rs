@@ -1,0 +1,168 @@
+//! `/api/v1/auth/session` and `/api/v1/me/sessions`: the sessions of browsers, and what a person can do about all of theirs.
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tenantry_auth::{Authenticator, BrowserLogin, LoginAttempt, OwnSession};
+use tenantry_tenancy::{Clock, Permission, RoleName, SessionId, Slug, words};
+use utoipa::ToSchema;
+
+use crate::extract::{Body, CameFrom, PathId, Person};
+use crate::openapi::Operation;
+use crate::problem::ApiError;
+use crate::reply::{Gone, Reply, Show};
+use crate::routes::Routes;
+use crate::site::{OwnPage, Site};
+
+const CURRENT: &str = "/api/v1/auth/session";
+const OWN: &str = "/api/v1/me/sessions";
+
+pub(crate) fn routes(routes: &mut Routes) {
+    let log_in = "Log in with a browser: the session's token comes in a cookie";
+    routes.public(Method::POST, CURRENT, log_in, begin).fails(StatusCode::UNAUTHORIZED);
+    routes.person(Method::GET, CURRENT, "Show the session", show);
+    routes.person(Method::DELETE, CURRENT, "Log out", end);
+    routes.person(Method::GET, OWN, "List one's own sessions", list);
+    routes.person(Method::DELETE, OWN, "End all one's own sessions but this one", end_others);
+    routes.person(Method::DELETE, "/api/v1/me/sessions/{id}", "End one of one's own sessions", end_one);
+}
+
+words!(
+    /// Who keeps the token of a session.
+    #[derive(Default)]
+    Keeper {
+        /// The browser: it comes in a cookie that no script can read.
+        #[default]
+        Browser = "browser",
+        /// The backend in front of the browser: it comes in the body, to be sent as `Authorization: Session …`.
+        Backend = "backend",
+    }
+);
+
+/// A person's name and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SessionBody {
+    /// The e-mail address.
+    username: String,
+    #[schema(format = "password")]
+    password: String,
+    /// The slug or id of the tenant; may be left out by members of one tenant.
+    #[serde(default)]
+    tenant: Option<String>,
+    /// `browser` if not given.
+    #[serde(default)]
+    keeper: Option<Keeper>,
+}
+
+/// What a session allows. It names neither a token nor a tenant's id: a browser needs none.
+#[derive(Debug, Serialize, ToSchema)]
+struct SessionView {
+    roles: Vec<RoleName>,
+    permissions: Vec<Permission>,
+    /// When it ends however often it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<DateTime<Utc>>,
+    /// The token, for a backend that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+}
+
+/// A session that has begun or ended, with its cookie.
+struct WithCookie<T> {
+    reply: T,
+    cookie: Option<String>,
+}
+
+impl<T: Responder<Body = BoxBody>> Responder for WithCookie<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, req: &HttpRequest) -> HttpResponse {
+        let mut response = self.reply.respond_to(req);
+        if let Some(cookie) = self.cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+            response.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl<T: Reply> Reply for WithCookie<T> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+        operation.reply_header("Set-Cookie");
+    }
+}
+
+async fn begin(
+    _: OwnPage,
+    auth: Data<Authenticator>,
+    clock: Data<dyn Clock>,
+    site: Data<Site>,
+    CameFrom(origin, req): CameFrom,
+    Body(body): Body<SessionBody>,
+) -> Result<WithCookie<Show<SessionView>>, ApiError> {
+    let SessionBody { username, password, tenant, keeper } = &body;
+    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin };
+    let BrowserLogin { token, grant, ends_at } = auth.log_in_browser(attempt, site.token(req.headers())?).await?;
+    let (session, cookie) = match keeper.unwrap_or_default() {
+        Keeper::Browser => (None, Some(site.cookie(&token.reveal(), (ends_at - clock.now()).num_seconds()))),
+        Keeper::Backend => (Some(token.reveal()), None),
+    };
+    let (roles, permissions) = (vec![grant.role], grant.permissions.iter().collect());
+    Ok(WithCookie { reply: Show(SessionView { roles, permissions, ends_at: Some(ends_at), session }), cookie })
+}
+
+async fn show(person: Person) -> Result<Show<SessionView>, ApiError> {
+    let (roles, permissions) = (person.roles().to_vec(), person.permissions().iter().collect());
+    Ok(Show(SessionView { roles, permissions, ends_at: None, session: None }))
+}
+
+async fn end(person: Person, auth: Data<Authenticator>, site: Data<Site>) -> Result<WithCookie<Gone>, ApiError> {
+    auth.end_session(person.user, person.session).await?;
+    Ok(WithCookie { reply: Gone, cookie: person.by_cookie.then(|| site.cookie("", 0)) })
+}
+
+/// One of a person's own sessions.
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnSessionView {
+    id: SessionId,
+    /// The tenant it is in.
+    tenant: Slug,
+    /// Whether it is a browser's; otherwise somebody has tokens.
+    browser: bool,
+    /// Whether it is the one that asks.
+    current: bool,
+    created_at: DateTime<Utc>,
+    /// When it was last looked up or refreshed, to five minutes.
+    last_seen_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+}
+
+/// A person's own sessions.
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnSessions {
+    data: Vec<OwnSessionView>,
+}
+
+async fn list(person: Person, auth: Data<Authenticator>) -> Result<Show<OwnSessions>, ApiError> {
+    let view = |session: OwnSession| {
+        let OwnSession { id, tenant, is_browser, created_at, last_seen_at, ends_at } = session;
+        let (browser, current) = (is_browser, id == person.session);
+        OwnSessionView { id, tenant, browser, current, created_at, last_seen_at, ends_at }
+    };
+    let data = auth.sessions(person.user).await?.into_iter().map(view).collect();
+    Ok(Show(OwnSessions { data }))
+}
+
+async fn end_others(person: Person, auth: Data<Authenticator>) -> Result<Gone, ApiError> {
+    auth.end_other_sessions(person.user, person.session).await?;
+    Ok(Gone)
+}
+
+async fn end_one(person: Person, auth: Data<Authenticator>, PathId(id): PathId<SessionId>) -> Result<Gone, ApiError> {
+    if auth.end_session(person.user, id).await? { Ok(Gone) } else { Err(ApiError::not_found("session")) }
+}

@@ -1,0 +1,82 @@
+//! The sessions of browsers, in memory.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tenantry_tenancy::{RoleGrant, SessionId, StoreError, UserId, Version};
+
+use super::MemoryCredentials;
+use super::memory::{Browser, Session};
+use crate::browser_sessions::{LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore};
+use crate::credentials::TokenDigest;
+
+#[async_trait]
+impl SessionStore for MemoryCredentials {
+    async fn open(&self, new: &NewBrowserSession) -> Result<Option<RoleGrant>, StoreError> {
+        let NewBrowserSession { session, user, tenant, digest, now, ends_at } = *new;
+        let mut state = self.state();
+        let Some(grant) = self.role(&state, user, tenant) else { return Ok(None) };
+        state.sessions.insert(session, Session::new(user, tenant, now, ends_at));
+        state.browsers.insert(digest, Browser { session, last_seen_at: now });
+        Ok(Some(grant))
+    }
+
+    async fn look_up(
+        &self,
+        digest: &TokenDigest,
+        now: DateTime<Utc>,
+        idle: Duration,
+    ) -> Result<Option<LiveBrowserSession>, StoreError> {
+        let mut state = self.state();
+        let Some(browser) = state.browsers.get(digest).filter(|it| it.last_seen_at > now - idle).copied() else {
+            return Ok(None);
+        };
+        let Some(session) = state.sessions.get(&browser.session).filter(|it| it.is_live(now)) else { return Ok(None) };
+        let (user, tenant, ends_at, version) = (session.user, session.tenant, session.ends_at, session.version);
+        let Some(grant) = state.members.get(&(user, tenant)).cloned() else { return Ok(None) };
+        state.browsers.insert(*digest, Browser { last_seen_at: now, ..browser });
+        Ok(Some(LiveBrowserSession { session: browser.session, user, tenant, grant, version, ends_at }))
+    }
+
+    async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<OwnSession>, StoreError> {
+        let state = self.state();
+        let own = state.sessions.iter().filter(|(_, session)| session.user == user && session.is_live(now));
+        let mut own: Vec<OwnSession> = own
+            .filter_map(|(id, session)| {
+                let browser = state.browsers.values().find(|browser| browser.session == *id);
+                Some(OwnSession {
+                    id: *id,
+                    tenant: self.directory.get(session.tenant)?.slug,
+                    is_browser: browser.is_some(),
+                    created_at: session.created_at,
+                    last_seen_at: browser.map_or(session.created_at, |browser| browser.last_seen_at),
+                    ends_at: session.ends_at,
+                })
+            })
+            .collect();
+        own.sort_by_key(|session| Reverse(session.created_at));
+        Ok(own)
+    }
+
+    async fn revoke(&self, user: UserId, session: SessionId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let Some(own) = state.sessions.get_mut(&session).filter(|it| it.user == user && it.is_live(now)) else {
+            return Ok(false);
+        };
+        own.revoked = true;
+        self.directory.announce_void(session, Version::REVOKED);
+        Ok(true)
+    }
+
+    async fn revoke_others(&self, user: UserId, kept: SessionId, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let is_other = |id: SessionId, it: &Session| id != kept && it.user == user && it.is_live(now);
+        for (id, other) in state.sessions.iter_mut().filter(|(id, it)| is_other(**id, it)) {
+            other.revoked = true;
+            self.directory.announce_void(*id, Version::REVOKED);
+        }
+        Ok(())
+    }
+}
