@@ -243,8 +243,8 @@ pub(crate) fn document(routes: &Routes) -> Value {
             "responses": responses,
             "securitySchemes": {
                 "bearer": {
-                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "An access token from `POST /api/v1/auth/token`.",
+                    "type": "http", "scheme": "bearer",
+                    "description": "An access token from `POST /api/v1/auth/token`, or an API key from `POST /api/v1/api-keys`.",
                 },
                 "session": {
                     "type": "apiKey", "in": "header", "name": "Authorization",
