@@ -129,6 +129,7 @@ pub async fn instance(settings: &Settings, database: &Database) -> (Arc<Services
     services.watch.poll_once().await.unwrap();
     let watch = services.watch.clone();
     tokio::spawn(async move { watch.run(tenantry_auth::watch::POLL_INTERVAL).await });
+    tokio::spawn(services.background());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let server = serve::http(settings, services.clone(), listener).unwrap();

@@ -18,6 +18,7 @@ mod examples;
 mod gate;
 mod harness;
 mod health;
+mod hosts;
 mod injection;
 mod isolation;
 mod lists;

@@ -5,7 +5,9 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tenantry_auth::{Authenticator, Credential, LoginAttempt, LoginError, Tokens};
+use tenantry_auth::{
+    AuthError, Authenticator, Credential, LoginAttempt, LoginError, Rejection, SecurityEventKind, Tokens,
+};
 use tenantry_tenancy::{Permission, RoleName, TenantId, UserId, json_schema};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
@@ -14,6 +16,7 @@ use crate::extract::{Body, CameFrom};
 use crate::problem::ApiError;
 use crate::reply::Show;
 use crate::routes::Routes;
+use crate::security_events::note;
 
 pub(crate) fn routes(routes: &mut Routes) {
     let rejected = StatusCode::UNAUTHORIZED;
@@ -98,8 +101,16 @@ async fn token(
     Ok(Show(auth.login(attempt).await?.into()))
 }
 
-async fn refresh(auth: Data<Authenticator>, Body(body): Body<RefreshBody>) -> Result<Show<TokenView>, ApiError> {
-    Ok(Show(auth.refresh(&body.refresh).await?.into()))
+async fn refresh(
+    auth: Data<Authenticator>,
+    CameFrom(_, req): CameFrom,
+    Body(body): Body<RefreshBody>,
+) -> Result<Show<TokenView>, ApiError> {
+    let refreshed = auth.refresh(&body.refresh).await;
+    if let Err(AuthError::Rejected(Rejection::RefreshReused(_))) = &refreshed {
+        note(&req, SecurityEventKind::RefreshReused, None);
+    }
+    Ok(Show(refreshed?.into()))
 }
 
 async fn verify(

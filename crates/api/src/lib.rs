@@ -8,9 +8,11 @@ mod auth;
 mod conditions;
 mod cursor;
 mod docs;
+mod domains;
 mod edge;
 mod extract;
 mod health;
+mod hosts;
 mod list;
 mod members;
 mod openapi;
@@ -18,6 +20,7 @@ mod problem;
 mod projects;
 mod reply;
 mod routes;
+mod security_events;
 mod sessions;
 mod site;
 mod tasks;
@@ -27,14 +30,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use tenantry_app::TenantStore;
-use tenantry_auth::Authenticator;
+use tenantry_app::{TenantStore, TxtResolver};
+use tenantry_auth::{Authenticator, SecurityEvents, SecurityLog};
 use tenantry_tenancy::Clock;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
 
 pub use cursor::Cursors;
 pub use edge::edge;
 pub use health::Readiness;
+pub use hosts::Hosts;
 pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
 pub use site::Site;
 
@@ -60,6 +64,14 @@ pub struct Parts {
     pub limits: Limits,
     /// Where browsers reach the service.
     pub site: Site,
+    /// What hosts mean.
+    pub hosts: Hosts,
+    /// Asks the DNS.
+    pub resolver: Arc<dyn TxtResolver>,
+    /// Takes security events over.
+    pub security_log: Arc<dyn SecurityLog>,
+    /// Reads security events, for operators.
+    pub security_events: Arc<dyn SecurityEvents>,
 }
 
 /// What requests are bounded by.
@@ -97,7 +109,11 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))
             .app_data(Data::new(parts.limits))
-            .app_data(Data::new(parts.site));
+            .app_data(Data::new(parts.site))
+            .app_data(Data::new(parts.hosts))
+            .app_data(Data::from(parts.resolver))
+            .app_data(Data::from(parts.security_log))
+            .app_data(Data::from(parts.security_events));
         all().configure(cfg);
         cfg.default_service(web::to(routes::unknown));
     }
@@ -121,6 +137,8 @@ fn all() -> Routes {
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);
     members::routes(&mut routes);
+    domains::routes(&mut routes);
+    security_events::routes(&mut routes);
     tenants::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);

@@ -224,7 +224,11 @@ impl<A: Input> FromRequest for Strict<A> {
 
 /// There is no such route.
 pub(crate) async fn unknown() -> Result<String, ApiError> {
-    Err(ApiError::not_found("route"))
+    Err(unknown_route())
+}
+
+pub(crate) fn unknown_route() -> ApiError {
+    ApiError::not_found("route")
 }
 
 fn method_not_allowed(entries: &[&Entry]) -> Route {

@@ -3,8 +3,10 @@
 //! May use `tenancy` and the modules. Start reading at [`TenantStore`]: its `read` and `write` are the only way to a
 //! tenant's data.
 
+mod dns;
 mod mail;
 mod store;
 
+pub use dns::{DnsError, TxtResolver};
 pub use mail::{Mail, Mailer};
 pub use store::{Access, TenantStore, TenantStorePort, TenantTx, TenantTxPort};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 use serde_json::Value;
-use tenantry_tenancy::{Clock, Tenant};
+use tenantry_tenancy::domains::DomainName;
+use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId};
 
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
@@ -135,6 +136,11 @@ impl Authenticator {
     /// nobody logs in.
     pub fn issue_for(&self, holder: &Holder, lifetime: Duration) -> Result<String, IssueError> {
         self.tokens.issue(holder, self.clock.now(), lifetime)
+    }
+
+    /// The tenant that has proven a host to be its own.
+    pub async fn tenant_of_host(&self, host: &DomainName) -> Result<Option<TenantId>, StoreError> {
+        self.watch.tenant_of_host(host).await
     }
 
     /// The public keys, for everybody who wants to verify our tokens.

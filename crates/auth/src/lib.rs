@@ -17,6 +17,7 @@ pub mod passwords;
 pub mod principal;
 pub mod refresh;
 pub mod rejections;
+pub mod security;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
@@ -32,10 +33,15 @@ pub use credentials::{
 };
 pub use keys::{KeyError, SigningKeys};
 pub use logins::{LoginAttempt, Tokens};
+pub use opaque::challenge;
 pub use operators::OperatorToken;
 pub use passwords::{Busy, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
 pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};
 pub use refresh::RefreshToken;
 pub use rejections::{AuthError, LoginError, Rejection};
+pub use security::{
+    SecurityEvent, SecurityEventId, SecurityEventKind, SecurityEventQuery, SecurityEventStore, SecurityEvents,
+    SecurityLog,
+};
 pub use tokens::{Holder, IssueError, TokenSettings};
 pub use watch::Watch;

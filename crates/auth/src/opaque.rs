@@ -13,6 +13,11 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// A random text that somebody is to publish: 128 bits.
+pub fn challenge() -> String {
+    URL_SAFE_NO_PAD.encode(random::<16>())
+}
+
 /// Spells a secret.
 pub(crate) fn encode(prefix: &str, secret: &Secret) -> String {
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret))

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
+use tenantry_tenancy::domains::DomainName;
 use tenantry_tenancy::{Change, CredentialId, Directory, Mark, StoreError, Tenant, TenantId, Version};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -19,10 +20,15 @@ pub const MAX_AGE: Duration = Duration::from_secs(1);
 /// How often the feed is polled unless told otherwise: often enough that a few slow answers are not felt.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How many hosts are remembered, at about a hundred bytes each.
+const HOSTS: usize = 10_000;
+
 /// Remembers tenants and void credentials, and knows how fresh that is.
 pub struct Watch {
     directory: Arc<dyn Directory>,
     tenants: Cache<TenantId, Arc<Tenant>>,
+    /// Whose hosts are, also those that are nobody's.
+    hosts: Cache<DomainName, Option<TenantId>>,
     /// Counts the polls that made something in `tenants` obsolete. A tenant is inserted under this lock, and only if
     /// nothing was made obsolete since its loading began: what was loaded before a change must not outlive it.
     generation: Mutex<u64>,
@@ -50,6 +56,11 @@ impl Fresh<'_> {
         self.0.tenants.get(&id)
     }
 
+    /// Whose the host is, if that is remembered: the inner `None` is nobody's.
+    pub fn tenant_of_host(self, host: &DomainName) -> Option<Option<TenantId>> {
+        self.0.hosts.get(host)
+    }
+
     /// Whether what the credential gave at this version is void by now.
     pub fn is_void(self, credential: CredentialId, version: Version) -> bool {
         self.0.void.contains(credential, version)
@@ -63,6 +74,7 @@ impl Watch {
         Self {
             directory,
             tenants: Cache::new(tenants),
+            hosts: Cache::new(HOSTS),
             generation: Mutex::new(0),
             void: Void::new(revocation_memory),
             feed: tokio::sync::Mutex::default(),
@@ -121,6 +133,20 @@ impl Watch {
         Ok(Some(tenant))
     }
 
+    /// The tenant that has proven the host to be its own: remembered if that is fresh, else asked of the directory.
+    pub async fn tenant_of_host(&self, host: &DomainName) -> Result<Option<TenantId>, StoreError> {
+        if let Some(known) = self.fresh().and_then(|fresh| fresh.tenant_of_host(host)) {
+            return Ok(known);
+        }
+        let generation = *lock(&self.generation);
+        let tenant = self.directory.tenant_of_host(host).await?;
+        let current = lock(&self.generation);
+        if *current == generation {
+            self.hosts.insert(host.clone(), tenant);
+        }
+        Ok(tenant)
+    }
+
     /// Whether what the credential gave at this version is void by now. Polls first if what is remembered is stale; if that
     /// fails, so does this.
     pub async fn is_void(&self, credential: CredentialId, version: Version) -> Result<bool, StoreError> {
@@ -165,19 +191,23 @@ impl Watch {
     fn apply(&self, changes: &[Change], from_scratch: bool) {
         self.void.add(changes.iter().filter_map(|change| match change {
             Change::Credential(credential, version) => Some((*credential, *version)),
-            Change::Tenant(_) => None,
+            Change::Tenant(_) | Change::Domains => None,
         }));
         let changed = |change: &Change| match change {
             Change::Tenant(tenant) => Some(*tenant),
-            Change::Credential(..) => None,
+            Change::Credential(..) | Change::Domains => None,
         };
-        if !from_scratch && !changes.iter().any(|change| changed(change).is_some()) {
+        let domains = changes.contains(&Change::Domains);
+        if !from_scratch && !domains && !changes.iter().any(|change| changed(change).is_some()) {
             return;
         }
         let mut generation = lock(&self.generation);
         *generation += 1;
         if from_scratch {
             self.tenants.clear();
+        }
+        if from_scratch || domains {
+            self.hosts.clear();
         }
         for tenant in changes.iter().filter_map(changed) {
             self.tenants.remove(&tenant);

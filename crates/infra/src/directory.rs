@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod browser_sessions;
+mod security_events;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tenantry_auth::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, PasswordHash, Rotation, RotationOutcome,
     TokenDigest,
 };
+use tenantry_tenancy::domains::DomainName;
 use tenantry_tenancy::{
     Change, CredentialId, Directory, Email, Mark, OperatorId, RoleGrant, RoleName, SessionId, Slug, StoreError, Tenant,
     TenantId, UserId, Version,
@@ -55,12 +57,19 @@ impl Directory for PgDirectory {
         self.pool.load::<_, TenantRow, _>(question).await?.pop().map(Tenant::try_from).transpose()
     }
 
+    async fn tenant_of_host(&self, host: &DomainName) -> Result<Option<TenantId>, StoreError> {
+        let question = diesel::select(registry::tenant_of_host(host.as_str()));
+        let id = self.pool.load::<_, Option<Uuid>, _>(question).await?.pop().flatten();
+        Ok(id.map(TenantId::from_uuid))
+    }
+
     async fn changes(&self, since: Option<Mark>) -> Result<(Mark, Vec<Change>), StoreError> {
         let since = since.map(|mark| trusted(i64::try_from(mark.0))).transpose()?;
         let question = diesel::sql_query("SELECT * FROM registry.changes_after($1)").bind::<Nullable<BigInt>, _>(since);
         let rows: Vec<ChangeRow> = self.pool.load(question).await?;
         let mark = rows.as_slice().first().ok_or_else(|| StoreError::internal("the feed of changes has no mark"))?.mark;
         let changes = rows.into_iter().filter_map(|row| match (row.kind?.as_str(), row.subject?, row.version?) {
+            ("domain", ..) => Some(Ok(Change::Domains)),
             ("tenant", id, _) => Some(Ok(Change::Tenant(TenantId::from_uuid(id)))),
             ("credential", id, version) => Some(Ok(Change::Credential(CredentialId::from_uuid(id), Version(version)))),
             (kind, ..) => Some(Err(StoreError::internal(format!("unknown kind of change {kind}")))),
@@ -172,6 +181,9 @@ mod registry {
     extern "SQL" {
         #[sql_name = "registry.set_password_hash"]
         fn set_password_hash(person: Uuid, expected: Nullable<Text>, renewed: Text) -> Bool;
+
+        #[sql_name = "registry.tenant_of_host"]
+        fn tenant_of_host(host: Text) -> Nullable<Uuid>;
 
         #[sql_name = "registry.operator"]
         fn operator(digest: Bytea) -> Nullable<Uuid>;

@@ -6,6 +6,8 @@
 mod api_keys;
 mod connection;
 mod directory;
+mod dns;
+mod domains;
 mod error;
 pub mod gate;
 mod members;
@@ -24,6 +26,7 @@ mod tenant_tx;
 
 pub use connection::{InvalidUrl, Pool, PoolSettings};
 pub use directory::PgDirectory;
+pub use dns::Dns;
 pub use registry::PgRegistry;
 pub use schema::{SHARED_TABLES, TENANT_TABLES};
 pub use tenant_tx::PgTenantStore;

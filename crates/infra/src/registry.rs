@@ -1,5 +1,7 @@
 //! The registry of tenants, as the role `tenantry_platform`.
 
+mod events;
+
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::now;
@@ -13,7 +15,7 @@ use uuid::Uuid;
 
 use crate::connection::Pool;
 use crate::rows::{parsed, trusted};
-use crate::schema::{changes, memberships, operators, provisioning_steps, sessions, tenants, users};
+use crate::schema::{changes, memberships, operators, provisioning_steps, security_events, sessions, tenants, users};
 
 /// The registry in Postgres.
 pub struct PgRegistry {
@@ -95,10 +97,12 @@ impl PgRegistry {
         Ok(())
     }
 
-    /// Forgets sessions that ended a day ago, and changes that every instance has seen: those of three days ago.
+    /// Forgets sessions that ended a day ago, security events of ninety, and changes that every instance has seen: those of three.
     pub async fn prune(&self, moment: DateTime<Utc>) -> Result<(), StoreError> {
         let ended = sessions::table.filter(sessions::ends_at.lt(moment - TimeDelta::days(1)));
         self.pool.execute(diesel::delete(ended)).await?;
+        let told = security_events::table.filter(security_events::at.lt(moment - TimeDelta::days(90)));
+        self.pool.execute(diesel::delete(told)).await?;
         let seen = changes::table.filter(changes::at.lt(moment - TimeDelta::days(3)));
         self.pool.execute(diesel::delete(seen)).await?;
         Ok(())

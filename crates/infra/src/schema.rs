@@ -77,6 +77,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry.domains (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        challenge -> Text,
+        verified_at -> Nullable<Timestamptz>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.security_events (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        kind -> Text,
+        tenant_id -> Nullable<Uuid>,
+        actor -> Nullable<Text>,
+        address -> Nullable<Text>,
+        request_id -> Uuid,
+    }
+}
+
+diesel::table! {
     registry.roles (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -158,8 +183,8 @@ pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events"];
 tenant_tables!(projects, tasks);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
-pub const SHARED_TABLES: &[&str] = &["memberships", "roles", "api_keys"];
-tenant_tables!(memberships, roles, api_keys);
+pub const SHARED_TABLES: &[&str] = &["memberships", "roles", "api_keys", "domains"];
+tenant_tables!(memberships, roles, api_keys, domains);
 
 /// The rows of `table` that belong to `tenant`: row-level security says so too, this says it in the statement, where a
 /// distributed Postgres looks for the one shard to ask.

@@ -21,6 +21,7 @@ use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
 use tenantry_tenancy::api_keys::ApiKeyRepo;
+use tenantry_tenancy::domains::DomainRepo;
 use tenantry_tenancy::memberships::MembershipRepo;
 use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
@@ -270,6 +271,10 @@ impl WorkTx for PgTenantTx {
 
 impl AccessTx for PgTenantTx {
     fn memberships(&mut self) -> &mut dyn MembershipRepo {
+        self
+    }
+
+    fn domains(&mut self) -> &mut dyn DomainRepo {
         self
     }
 

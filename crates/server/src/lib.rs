@@ -7,6 +7,7 @@ pub mod database;
 pub mod keys;
 pub mod logging;
 pub mod operations;
+pub mod security;
 pub mod seed;
 pub mod serve;
 pub mod services;

@@ -77,6 +77,7 @@ pub async fn serve(
         let watch = services.watch.clone();
         async move { watch.run(tenantry_auth::watch::POLL_INTERVAL).await }
     });
+    let background = tokio::spawn(services.background());
     let housekeeping = tokio::spawn(housekeep(services.clone()));
     let keys = tokio::spawn(api_keys::tend(services.clone()));
 
@@ -93,6 +94,7 @@ pub async fn serve(
     stop(&handle, server).await?;
     watch.abort();
     housekeeping.abort();
+    background.abort();
     keys.abort();
     api_keys::keep_uses(&services).await;
     Ok(())

@@ -1,20 +1,21 @@
 //! Everything a process shares among its requests, put together.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
-use tenantry_api::{Cursors, Parts, Readiness, Site};
+use tenantry_api::{Cursors, Hosts, Parts, Readiness, Site};
 use tenantry_app::TenantStore;
 use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
-use tenantry_infra::{PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
+use tenantry_infra::{Dns, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::SystemClock;
 use tenantry_tenancy::provisioning::TenantStorage;
 use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::keys;
+use crate::security::{SecurityQueue, SecurityWriter, security_queue};
 use crate::settings::Settings;
 
 /// Connections for what comes before a tenant is known: logins, and the feed of changes.
@@ -36,6 +37,11 @@ pub struct Services {
     pub registry: Arc<PgRegistry>,
     /// Makes schemas, if this process may.
     pub storage: Option<Arc<dyn TenantStorage>>,
+    /// Writes security events down; must be run once.
+    security_writer: Mutex<Option<SecurityWriter>>,
+    security: Arc<SecurityQueue>,
+    hosts: Hosts,
+    resolver: Arc<Dns>,
     cursors: Cursors,
     settings: Settings,
     api_url: String,
@@ -63,16 +69,32 @@ impl Services {
             remembered_tokens: settings.auth.remembered_tokens,
         });
         let storage = database.migrator()?.map(|migrator| Arc::new(migrator) as Arc<dyn TenantStorage>);
+        let (security, security_writer) = security_queue();
         Ok(Self {
             auth: Arc::new(auth),
             watch,
             directory,
             registry,
             storage,
+            security_writer: Mutex::new(Some(security_writer)),
+            security: Arc::new(security),
+            hosts: Hosts::below(settings.base_domain()?),
+            resolver: Arc::new(Dns::new(settings.dns_server()?)),
             cursors: keys::cursors(settings)?,
             settings: settings.clone(),
             api_url: database.urls.api.clone(),
         })
+    }
+
+    /// What runs beside the requests for as long as the process serves: spawn it once.
+    pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
+        let writer = self.security_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let store = self.directory.clone();
+        async move {
+            if let Some(writer) = writer {
+                writer.run(store).await;
+            }
+        }
     }
 
     /// A store for the calling thread, with its share of `workers` of the connections.
@@ -93,6 +115,10 @@ impl Services {
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
             limits: self.settings.limits(),
+            hosts: self.hosts.clone(),
+            resolver: self.resolver.clone(),
+            security_log: self.security.clone(),
+            security_events: self.registry.clone(),
             site: Site::new(&self.settings.http.public_url),
         }
     }

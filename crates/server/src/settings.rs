@@ -1,6 +1,7 @@
 //! The configuration: `config/default.toml`, the file of the environment, then environment variables.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use config::{Config, File, FileFormat};
 use serde::Deserialize;
 use tenantry_api::Limits;
 use tenantry_auth::{KeyEnvironment, PasswordSettings, TokenSettings};
+use tenantry_tenancy::domains::DomainName;
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Http {
     pub host: String,
     pub port: u16,
     pub public_url: String,
+    pub base_domain: String,
+    pub dns_server: String,
     pub workers: usize,
     pub body_bytes: usize,
     pub body_seconds: u64,
@@ -180,6 +184,20 @@ impl Settings {
         }
     }
 
+    /// The domain below which every tenant has a host.
+    pub fn base_domain(&self) -> Result<Option<DomainName>> {
+        let base = &self.http.base_domain;
+        let parsed = (!base.is_empty()).then(|| DomainName::parse(base)).transpose();
+        parsed.context("http.base_domain must be a domain such as api.example.com")
+    }
+
+    /// The name server that domains are proven by, if not the system's.
+    pub fn dns_server(&self) -> Result<Option<SocketAddr>> {
+        let server = &self.http.dns_server;
+        let parsed = (!server.is_empty()).then(|| server.parse()).transpose();
+        parsed.context("http.dns_server must be an address and port such as 9.9.9.9:53")
+    }
+
     /// Who issues tokens, for whom, and how long they live.
     pub fn tokens(&self) -> TokenSettings {
         let access_lifetime = Duration::from_secs(60 * self.auth.access_minutes);
@@ -250,6 +268,8 @@ impl Settings {
             ensure!(!auth.signing_key_files.is_empty(), "auth.signing_key_files must be set in production");
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
         }
+        self.base_domain()?;
+        self.dns_server()?;
         let url = url::Url::parse(&http.public_url).ok().filter(|url| url.has_host() && url.path() == "/");
         let secure = url.as_ref().is_some_and(|url| url.scheme() == "https");
         ensure!(

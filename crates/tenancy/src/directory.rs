@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::domains::DomainName;
 use crate::{CredentialId, StoreError, Tenant, TenantId};
 
 /// A place in the feed of changes. Opaque: only the directory that gave it can read it.
@@ -16,6 +17,8 @@ pub struct Mark(
 pub enum Change {
     /// A tenant was suspended, resumed, moved, or changed its plan.
     Tenant(TenantId),
+    /// The hosts of some tenant are others than they were.
+    Domains,
     /// Whatever a credential gave below this version is void from now on.
     Credential(CredentialId, Version),
 }
@@ -39,6 +42,9 @@ impl Version {
 pub trait Directory: Send + Sync {
     /// One tenant, in whatever state.
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
+
+    /// The tenant that has proven a host to be its own.
+    async fn tenant_of_host(&self, host: &DomainName) -> Result<Option<TenantId>, StoreError>;
 
     /// What has changed since `mark`, and the mark to ask with next. Without a mark: every change that can still matter.
     ///

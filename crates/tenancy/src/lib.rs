@@ -8,6 +8,7 @@ pub mod access;
 pub mod api_keys;
 pub mod clock;
 pub mod directory;
+pub mod domains;
 pub mod error;
 pub mod expected;
 pub mod id;

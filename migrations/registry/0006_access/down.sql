@@ -21,7 +21,7 @@ drop function registry.note_member();
 drop function registry.refresh_member(uuid, uuid);
 drop trigger note_version on registry.sessions;
 drop function registry.note_version();
-delete from registry.changes where kind = 'credential';
+delete from registry.changes where kind in ('credential', 'domain');
 alter table registry.changes drop constraint changes_kind_check;
 alter table registry.changes add constraint changes_kind_check check (kind in ('tenant', 'session'));
 alter table registry.changes drop column version;

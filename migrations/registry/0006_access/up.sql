@@ -128,7 +128,7 @@ grant select (id, email, name) on registry.users to tenantry_sec;
 alter table registry.sessions add column version bigint not null default 1;
 alter table registry.changes add column version bigint;
 alter table registry.changes drop constraint changes_kind_check;
-alter table registry.changes add constraint changes_kind_check check (kind in ('tenant', 'session', 'credential'));
+alter table registry.changes add constraint changes_kind_check check (kind in ('tenant', 'session', 'credential', 'domain'));
 
 create function registry.note_version() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -168,7 +168,7 @@ create or replace function registry.changes_since(since bigint) returns table (m
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select pg_snapshot_xmin(pg_current_snapshot())::text::bigint, c.kind, c.subject
   from (select) one
-  left join registry.changes c on c.kind <> 'credential' and case
+  left join registry.changes c on c.kind in ('tenant', 'session') and case
     when since is null then c.kind = 'session' and c.at > now() - interval '2 days'
     else c.transaction >= since::text::xid8
   end

@@ -13,6 +13,7 @@ use tenantry_tenancy::{OperatorId, RequestId, Requires, SessionId, TenantScope, 
 
 use super::Input;
 use crate::edge::RequestContext;
+use crate::hosts::agree;
 use crate::openapi::{Operation, Security};
 use crate::problem::ApiError;
 use crate::site::site;
@@ -118,6 +119,7 @@ async fn identify(req: &HttpRequest) -> Result<Arc<Principal>, ApiError> {
         Some(known) => known?,
         None => auth.authenticate(credential, origin).await?,
     };
+    agree(req, auth, &principal).await?;
     if let Some(context) = req.extensions().get::<RequestContext>() {
         context.names_tenant.set(principal.kind() != CredentialKind::BrowserSession);
         context.caller.set(Some((principal.tenant(), principal.actor())));
@@ -153,7 +155,7 @@ impl Input for CameFrom {
 }
 
 /// Where a request came from.
-fn origin(req: &HttpRequest) -> Origin {
+pub(crate) fn origin(req: &HttpRequest) -> Origin {
     Origin { address: req.peer_addr().map(|address| address.ip()) }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use tenantry_tenancy::domains::DomainName;
 use tenantry_tenancy::{
     Change, CredentialId, Directory, Email, Mark, OperatorId, RoleGrant, SessionId, StoreError, Tenant, TenantId,
     TenantStatus, UserId, Version,
@@ -21,9 +22,11 @@ use crate::passwords::PasswordHash;
 #[derive(Debug, Default)]
 pub struct MemoryDirectory {
     tenants: Mutex<HashMap<TenantId, Tenant>>,
+    hosts: Mutex<HashMap<DomainName, TenantId>>,
     feed: Mutex<Vec<Change>>,
     down: AtomicBool,
     asked: AtomicUsize,
+    hosts_asked: AtomicUsize,
 }
 
 impl MemoryDirectory {
@@ -42,9 +45,24 @@ impl MemoryDirectory {
         self.announce(Change::Tenant(id));
     }
 
+    /// Makes a host a tenant's, or nobody's, and announces it.
+    pub fn set_host(&self, host: DomainName, tenant: Option<TenantId>) {
+        let mut hosts = self.hosts.lock().expect(HELD);
+        match tenant {
+            Some(tenant) => hosts.insert(host, tenant),
+            None => hosts.remove(&host),
+        };
+        self.announce(Change::Domains);
+    }
+
     /// Announces that what a credential gave below this version is void.
     pub fn announce_void(&self, credential: impl Into<CredentialId>, version: Version) {
         self.announce(Change::Credential(credential.into(), version));
+    }
+
+    /// How many times a host was asked for.
+    pub fn hosts_asked(&self) -> usize {
+        self.hosts_asked.load(Ordering::Relaxed)
     }
 
     /// Makes every question fail, or be answered again.
@@ -76,6 +94,12 @@ impl Directory for MemoryDirectory {
         self.reach()?;
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(self.get(id))
+    }
+
+    async fn tenant_of_host(&self, host: &DomainName) -> Result<Option<TenantId>, StoreError> {
+        self.reach()?;
+        self.hosts_asked.fetch_add(1, Ordering::Relaxed);
+        Ok(self.hosts.lock().expect(HELD).get(host).copied())
     }
 
     async fn changes(&self, since: Option<Mark>) -> Result<(Mark, Vec<Change>), StoreError> {

@@ -208,6 +208,10 @@ impl Directory for Slow {
         answer
     }
 
+    async fn tenant_of_host(&self, _: &DomainName) -> Result<Option<TenantId>, StoreError> {
+        Ok(None)
+    }
+
     async fn changes(&self, since: Option<Mark>) -> Result<(Mark, Vec<Change>), StoreError> {
         self.polls.fetch_add(1, Ordering::Relaxed);
         self.inner.changes(since).await
@@ -248,6 +252,10 @@ struct Hanging(AtomicUsize);
 #[async_trait]
 impl Directory for Hanging {
     async fn tenant(&self, _: TenantId) -> Result<Option<Tenant>, StoreError> {
+        Ok(None)
+    }
+
+    async fn tenant_of_host(&self, _: &DomainName) -> Result<Option<TenantId>, StoreError> {
         Ok(None)
     }
 
@@ -307,4 +315,20 @@ async fn a_second_change_is_remembered_as_long_as_the_first() {
     watch.poll_once().await.unwrap();
 
     assert!(watch.is_void(session.into(), Version(2)).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_a_host_is_is_asked_once_until_hosts_change() {
+    let (watch, directory, id) = watch().await;
+    let host = DomainName::parse("app.acme.example").unwrap();
+
+    assert_eq!(watch.tenant_of_host(&host).await.unwrap(), None);
+    assert_eq!(watch.fresh().unwrap().tenant_of_host(&host), Some(None));
+    directory.set_host(host.clone(), Some(id));
+    watch.poll_once().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(watch.tenant_of_host(&host).await.unwrap(), Some(id));
+    }
+
+    assert_eq!(directory.hosts_asked(), 2);
 }

@@ -23,6 +23,8 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     6 "0006_access",
     7 "0007_browser_sessions",
     8 "0008_api_keys",
+    9 "0009_domains",
+    10 "0010_security_events",
 );
 
 /// The tables of tenants: once per schema that has them.
