@@ -161,6 +161,8 @@ impl Examples {
             (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),
             (Some("date"), _) => json!("2028-02-29"),
             (Some("email"), _) => json!(format!("{}@example.com", unique())),
+            // Long enough for one that is set.
+            (Some("password"), _) => json!(format!("a password of {}", unique())),
             (_, Some("object")) => Box::pin(self.object(&schema)).await,
             (_, Some("integer")) => json!("1"),
             _ => json!(unique()),

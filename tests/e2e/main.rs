@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
+mod accounts;
 mod audit;
 mod auth;
 mod bodies;

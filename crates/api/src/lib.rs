@@ -11,7 +11,9 @@ mod edge;
 mod extract;
 mod health;
 mod list;
+mod me;
 mod openapi;
+mod passwords;
 mod problem;
 mod projects;
 mod reply;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use tenantry_app::TenantStore;
+use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::Authenticator;
 use tenantry_tenancy::Clock;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
@@ -50,6 +52,8 @@ pub struct Parts {
     pub storage: Option<Arc<dyn TenantStorage>>,
     /// Says whether the service can serve.
     pub readiness: Arc<dyn Readiness>,
+    /// Delivers mail.
+    pub mailer: Arc<dyn Mailer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Seals the cursors of lists.
@@ -92,6 +96,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::from(parts.registry))
             .app_data(Data::new(tenants::Storage(parts.storage)))
             .app_data(Data::from(parts.readiness))
+            .app_data(Data::from(parts.mailer))
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))
             .app_data(Data::new(parts.limits))
@@ -117,6 +122,8 @@ fn all() -> Routes {
     tasks::routes(&mut routes);
     auth::routes(&mut routes);
     sessions::routes(&mut routes);
+    me::routes(&mut routes);
+    passwords::routes(&mut routes);
     tenants::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);

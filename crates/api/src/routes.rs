@@ -31,9 +31,12 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/schema"),
     ("GET", "/health"),
     ("GET", "/ready"),
+    ("POST", "/api/v1/auth/password/forgot"),
+    ("POST", "/api/v1/auth/password/reset"),
     ("POST", "/api/v1/auth/session"),
     ("POST", "/api/v1/auth/token"),
     ("POST", "/api/v1/auth/token/refresh"),
+    ("POST", "/api/v1/auth/token/revoke"),
     ("POST", "/api/v1/auth/token/verify"),
 ];
 
@@ -85,13 +88,19 @@ impl Routes {
     }
 
     /// A route for a person's own account. Its handler begins with [`Person`](crate::extract::Person).
-    pub(crate) fn person<F, A, R>(&mut self, method: Method, path: &'static str, summary: &'static str, handler: F)
+    pub(crate) fn person<F, A, R>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<A, Output = Result<R, ApiError>>,
         A: PersonGuarded,
         R: Reply,
     {
-        self.add(method, path, Access::Person, summary, handler);
+        self.add(method, path, Access::Person, summary, handler)
     }
 
     /// A route for those who run the service.

@@ -11,7 +11,7 @@ use tenantry_tenancy::{Clock, Tenant};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken, Passwords,
+    AccountStore, AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken, Passwords,
     Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
@@ -25,6 +25,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Where credentials are kept.
     pub store: Arc<dyn CredentialStore>,
+    /// Where people's accounts are kept.
+    pub accounts: Arc<dyn AccountStore>,
     /// Where the sessions of browsers are kept.
     pub sessions: Arc<dyn SessionStore>,
     /// What is remembered of tenants and sessions. Somebody must keep it fresh: see [`Watch::run`].
@@ -42,6 +44,7 @@ pub struct Authenticator {
     pub(crate) tokens: AccessTokens,
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) session_store: Arc<dyn SessionStore>,
     pub(crate) clock: Arc<dyn Clock>,
     watch: Arc<Watch>,
@@ -56,6 +59,7 @@ impl Authenticator {
             tokens: AccessTokens::new(parts.keys, parts.settings),
             passwords: parts.passwords,
             store: parts.store,
+            accounts: parts.accounts,
             session_store: parts.sessions,
             clock: parts.clock,
             watch: parts.watch,

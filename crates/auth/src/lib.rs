@@ -5,6 +5,7 @@
 //! [`principal`] (what every credential becomes), [`watch`] (why a suspension is felt within a second although nothing is
 //! looked up per request) and [`credentials`] (what a store must promise).
 
+pub mod accounts;
 pub mod authenticator;
 pub mod browser_sessions;
 pub mod credentials;
@@ -21,6 +22,9 @@ pub mod testing;
 pub mod tokens;
 pub mod watch;
 
+pub use accounts::{
+    Account, AccountError, AccountStore, PasswordChange, PasswordReset, ResetRequest, ResetToken,
+};
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{
     BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,
@@ -31,7 +35,7 @@ pub use credentials::{
 pub use keys::{KeyError, SigningKeys};
 pub use logins::{LoginAttempt, Tokens};
 pub use operators::OperatorToken;
-pub use passwords::{Busy, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
+pub use passwords::{Busy, ChoiceError, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
 pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};
 pub use refresh::RefreshToken;
 pub use rejections::{AuthError, LoginError, Rejection};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use tenantry_api::{Cursors, Parts, Readiness, Site};
-use tenantry_app::TenantStore;
+use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::{Authenticator, Passwords, Watch};
-use tenantry_infra::{PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
+use tenantry_infra::{MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::SystemClock;
 use tenantry_tenancy::provisioning::TenantStorage;
 use tokio::time::timeout;
@@ -36,6 +36,8 @@ pub struct Services {
     pub registry: Arc<PgRegistry>,
     /// Makes schemas, if this process may.
     pub storage: Option<Arc<dyn TenantStorage>>,
+    /// Delivers mail.
+    pub mailer: Arc<dyn Mailer>,
     cursors: Cursors,
     settings: Settings,
     api_url: String,
@@ -56,11 +58,13 @@ impl Services {
             passwords: Passwords::new(settings.passwords())
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
+            accounts: directory.clone(),
             sessions: directory.clone(),
             watch: watch.clone(),
             clock: Arc::new(SystemClock),
             remembered_tokens: settings.auth.remembered_tokens,
         });
+        let mailer = Arc::new(MailQueue::start(&settings.delivery(), &settings.mail.from)?);
         let storage = database.migrator()?.map(|migrator| Arc::new(migrator) as Arc<dyn TenantStorage>);
         Ok(Self {
             auth: Arc::new(auth),
@@ -68,6 +72,7 @@ impl Services {
             directory,
             registry,
             storage,
+            mailer,
             cursors: keys::cursors(settings)?,
             settings: settings.clone(),
             api_url: database.urls.api.clone(),
@@ -89,6 +94,7 @@ impl Services {
             registry: self.registry.clone(),
             storage: self.storage.clone(),
             readiness: Arc::new(Ready { registry: self.registry.clone(), watch: self.watch.clone() }),
+            mailer: self.mailer.clone(),
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
             limits: self.settings.limits(),

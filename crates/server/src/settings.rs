@@ -9,6 +9,7 @@ use config::{Config, File, FileFormat};
 use serde::Deserialize;
 use tenantry_api::Limits;
 use tenantry_auth::{PasswordSettings, TokenSettings};
+use tenantry_infra::Delivery;
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// How callers are proven.
     pub auth: Auth,
+    /// How mail is delivered.
+    pub mail: MailSettings,
     /// What is logged.
     pub log: Log,
 }
@@ -84,6 +87,23 @@ pub struct Auth {
     pub remembered_tokens: usize,
 }
 
+/// How mail is delivered.
+#[expect(missing_docs, reason = "config/default.toml explains every setting")]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSettings {
+    pub smtp_url: String,
+    pub from: String,
+    pub folder: String,
+}
+
+impl std::fmt::Debug for MailSettings {
+    /// Without the URL, which holds a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MailSettings").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
 /// What is logged.
 #[expect(missing_docs, reason = "config/default.toml explains every setting")]
 #[derive(Clone, Debug, Deserialize)]
@@ -113,6 +133,7 @@ struct Sections {
     http: Http,
     database: DatabaseSettings,
     auth: Auth,
+    mail: MailSettings,
     log: Log,
 }
 
@@ -151,8 +172,8 @@ impl Settings {
             }
         }
         let sections: Sections = builder.build().and_then(Config::try_deserialize).map_err(sentence)?;
-        let Sections { http, database, auth, log } = sections;
-        let settings = Self { environment, http, database, auth, log };
+        let Sections { http, database, auth, mail, log } = sections;
+        let settings = Self { environment, http, database, auth, mail, log };
         settings.check()?;
         Ok(settings)
     }
@@ -195,6 +216,15 @@ impl Settings {
             iterations: self.auth.password_iterations,
             queue: self.auth.password_queue,
             ..PasswordSettings::default()
+        }
+    }
+
+    /// Where mail goes.
+    pub fn delivery(&self) -> Delivery {
+        match (self.mail.smtp_url.as_str(), self.is_development()) {
+            ("", true) => Delivery::Folder(self.mail.folder.clone().into()),
+            ("", false) => Delivery::Disabled,
+            (url, _) => Delivery::Smtp(url.to_owned()),
         }
     }
 
@@ -242,6 +272,12 @@ impl Settings {
             ensure!(!auth.signing_key_files.is_empty(), "auth.signing_key_files must be set in production");
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
         }
+        let smtp = self.mail.smtp_url.as_str();
+        let is_encrypted = smtp.starts_with("smtps://") || smtp.ends_with("tls=required");
+        ensure!(
+            smtp.is_empty() || is_encrypted || self.is_development(),
+            "mail.smtp_url must begin with smtps:// or end with ?tls=required"
+        );
         let url = url::Url::parse(&http.public_url).ok().filter(|url| url.has_host() && url.path() == "/");
         let secure = url.as_ref().is_some_and(|url| url.scheme() == "https");
         ensure!(
@@ -334,6 +370,23 @@ mod tests {
             let setting = missing.trim_start_matches("TENANTRY_").to_lowercase().replace("__", ".");
             assert!(error.to_lowercase().contains(&setting), "{error}");
         }
+    }
+
+    #[test]
+    fn production_mails_over_tls_or_not_at_all_and_development_into_a_folder() {
+        let with = |url| {
+            let mut variables = PRODUCTION.to_vec();
+            variables.push(("TENANTRY_MAIL__SMTP_URL", url));
+            read(&variables).map(|settings| settings.delivery())
+        };
+
+        assert!(matches!(read(&[]).unwrap().delivery(), Delivery::Folder(_)));
+        assert!(matches!(with("").unwrap(), Delivery::Disabled));
+        for url in ["smtps://user:secret@smtp.example.com", "smtp://smtp.example.com:587?tls=required"] {
+            assert!(matches!(with(url).unwrap(), Delivery::Smtp(_)));
+        }
+        let error = with("smtp://user:secret@smtp.example.com").err().unwrap().to_string();
+        assert!(error.contains("mail.smtp_url") && !error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use directory::{Change, Directory, Mark, Version};
 pub use error::StoreError;
 pub use expected::{Expected, Stale};
 pub use id::{ApiClientId, ApiKeyId, CredentialId, OperatorId, RequestId, SessionId, TenantId, UserId};
-pub use members::{Email, Member, MemberRepo, Role};
+pub use members::{Email, Member, MemberRepo, PersonName, Role};
 pub use page::{Limit, Order, Page, PageQuery};
 pub use permissions::{Permission, PermissionSet, Requires};
 pub use roles::{RoleGrant, RoleName};

@@ -86,6 +86,11 @@ impl<'de> serde::Deserialize<'de> for Email {
     }
 }
 
+crate::text!(
+    /// What a person is called, in every tenant.
+    PersonName, Line, 120
+);
+
 /// A person in a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {

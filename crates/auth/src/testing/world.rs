@@ -57,6 +57,7 @@ impl World {
             settings,
             passwords: passwords.clone(),
             store: store.clone(),
+            accounts: store.clone(),
             sessions: store.clone(),
             watch: watch.clone(),
             clock: clock.clone(),
