@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tenantry_auth::{Password, Passwords};
 use tenantry_tenancy::provisioning::set_status;
-use tenantry_tenancy::{Role, TenantStatus};
+use tenantry_tenancy::{Role, TenantStatus, UserId};
 use uuid::Uuid;
 
 use crate::harness::{Caller, PLACEMENTS, Response, Suite, Tenant, another_instance, eventually, suite};
@@ -80,13 +80,12 @@ async fn post(suite: &Suite, path: &str, body: &Value) -> Response {
 }
 
 /// What the audit of a tenant says was done with a person's password.
-async fn password_events(suite: &Suite, tenant: &Tenant, role: Role) -> Vec<(String, String)> {
+async fn password_events(suite: &Suite, tenant: &Tenant, user: UserId) -> Vec<(String, String)> {
     let schema = tenant.tenant.schema();
     let events = format!(
         "select action, actor from {schema}.audit_events
-         where tenant_id = '{}' and resource = 'users' and row_id = '{}' order by id",
-        tenant.tenant.id,
-        tenant.user(role)
+         where tenant_id = '{}' and resource = 'users' and row_id = '{user}' order by id",
+        tenant.tenant.id
     );
     let rows = suite.admin().await.query(&events, &[]).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()

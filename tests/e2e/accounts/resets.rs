@@ -2,10 +2,10 @@
 
 use serde_json::json;
 use tenantry_auth::accounts::ResetToken;
-use tenantry_tenancy::Role;
+use tenantry_tenancy::{Email, Role};
 
 use super::{NEW, OLD, Person, password_events, post};
-use crate::harness::{PLACEMENTS, Suite, suite};
+use crate::harness::{PLACEMENTS, Suite, apart, suite};
 
 const FORGOT: &str = "/api/v1/auth/password/forgot";
 const RESET: &str = "/api/v1/auth/password/reset";
@@ -45,7 +45,7 @@ async fn a_token_from_a_mail_sets_the_password_and_ends_all_sessions_but_lets_no
         person.try_password(&suite, OLD, &tenant).await.expect(401);
         person.try_password(&suite, NEW, &tenant).await.expect(200);
         let expected = [("password_reset".to_owned(), format!("user:{}", tenant.user(Role::Member)))];
-        assert_eq!(password_events(&suite, &tenant, Role::Member).await, expected);
+        assert_eq!(password_events(&suite, &tenant, tenant.user(Role::Member)).await, expected);
         assert!(suite.mail_to(&person.email, 2).await.contains("was changed"));
     }
 }
@@ -113,13 +113,11 @@ async fn a_mailbox_cannot_be_flooded() {
     let person = Person::new(&suite, &tenant, Role::Member).await;
     let token = asked(&suite, &person.email, 1).await;
 
-    for _ in 0..5 {
-        post(&suite, FORGOT, &json!({ "email": person.email })).await.expect(202);
-    }
-    post(&suite, RESET, &json!({ "token": token, "new_password": NEW })).await.expect(204);
+    let (auth, email) = (suite.services.auth.clone(), Email::parse(&person.email).unwrap());
+    let second = apart(async move { auth.request_reset(&email).await.unwrap() }).await;
 
-    // The notice of the change is the only other.
-    assert!(suite.mail_to(&person.email, 2).await.contains("was changed"));
+    assert!(second.is_none());
+    post(&suite, RESET, &json!({ "token": token, "new_password": NEW })).await.expect(204);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl AccountRow {
 }
 
 mod registry {
-    use diesel::sql_types::{Bool, Bytea, Interval, Nullable, Text, Timestamptz, Uuid};
+    use diesel::sql_types::{Bytea, Interval, Text, Timestamptz, Uuid};
 
     #[diesel::declare_sql_function]
     extern "SQL" {
