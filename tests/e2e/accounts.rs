@@ -150,9 +150,8 @@ async fn a_tenant_one_cannot_switch_to_is_not_told_from_one_that_does_not_exist(
     suite.services.registry.ensure_member(asleep.tenant.id, user, Role::Owner).await.unwrap();
     set_status(&*suite.services.registry, asleep.tenant.id, TenantStatus::Suspended).await.unwrap();
     let member = home.caller(Role::Member);
-    let try_it = async |name: String| {
-        member.post(SWITCH, json!({ "tenant": name })).await.expect(404).without_request_id()
-    };
+    let try_it =
+        async |name: String| member.post(SWITCH, json!({ "tenant": name })).await.expect(404).without_request_id();
 
     let expected = try_it("nowhere".to_owned()).await;
 

@@ -27,9 +27,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     let revoke_token = "Give a refresh or access token back: its whole session is over (RFC 7009)";
     routes.public(Method::POST, "/api/v1/auth/token/revoke", revoke_token, revoke);
     let switch_tenant = "Get tokens for another tenant one belongs to";
-    routes
-        .person(Method::POST, "/api/v1/auth/token/switch", switch_tenant, switch)
-        .fails(StatusCode::NOT_FOUND);
+    routes.person(Method::POST, "/api/v1/auth/token/switch", switch_tenant, switch).fails(StatusCode::NOT_FOUND);
     routes.public(Method::GET, "/.well-known/jwks.json", "The keys that verify our tokens (RFC 7517)", jwks);
 }
 

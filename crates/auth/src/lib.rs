@@ -22,9 +22,7 @@ pub mod testing;
 pub mod tokens;
 pub mod watch;
 
-pub use accounts::{
-    Account, AccountError, AccountStore, PasswordChange, PasswordReset, ResetRequest, ResetToken,
-};
+pub use accounts::{Account, AccountError, AccountStore, PasswordChange, PasswordReset, ResetRequest, ResetToken};
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{
     BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,

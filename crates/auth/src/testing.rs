@@ -1,8 +1,8 @@
 //! For tests, ours and those of people who embed the crate: both ports in memory, a clock that can be set, an
 //! authenticator over them ([`World`]), and the contract that every credential store keeps.
 
-mod browser_sessions;
 mod accounts;
+mod browser_sessions;
 pub mod contract;
 pub mod memory;
 pub mod world;

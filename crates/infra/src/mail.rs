@@ -55,11 +55,7 @@ impl MailQueue {
         Self::start_with(delivery, from, PAUSES)
     }
 
-    fn start_with(
-        delivery: &Delivery,
-        from: &str,
-        pauses: &'static [Duration],
-    ) -> Result<Self, InvalidMailSettings> {
+    fn start_with(delivery: &Delivery, from: &str, pauses: &'static [Duration]) -> Result<Self, InvalidMailSettings> {
         let from = from.parse().map_err(|_| InvalidMailSettings::From)?;
         let carrier = match delivery {
             Delivery::Smtp(url) => {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{
-    Change, CredentialId, Directory, Email, Mark, OperatorId, PersonName, RoleGrant, SessionId, StoreError, Tenant, TenantId,
-    TenantStatus, UserId, Version,
+    Change, CredentialId, Directory, Email, Mark, OperatorId, PersonName, RoleGrant, SessionId, StoreError, Tenant,
+    TenantId, TenantStatus, UserId, Version,
 };
 
 use super::HELD;

@@ -142,12 +142,8 @@ impl AccountStore for PgDirectory {
 
     async fn reset_password(&self, reset: &PasswordReset<'_>) -> Result<bool, StoreError> {
         let PasswordReset { digest, to, now, request } = *reset;
-        let question = diesel::select(registry::reset_password(
-            digest.as_bytes().as_slice(),
-            to.as_str(),
-            now,
-            request.as_uuid(),
-        ));
+        let question =
+            diesel::select(registry::reset_password(digest.as_bytes().as_slice(), to.as_str(), now, request.as_uuid()));
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 }
