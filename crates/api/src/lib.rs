@@ -3,6 +3,7 @@
 //! May use `app`, the modules, `auth` and `tenancy`; knows no SQL. Start reading at `projects.rs`, then
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
+mod api_keys;
 mod auth;
 mod conditions;
 mod cursor;
@@ -12,6 +13,7 @@ mod extract;
 mod health;
 mod list;
 mod me;
+mod members;
 mod openapi;
 mod passwords;
 mod problem;
@@ -121,9 +123,11 @@ fn all() -> Routes {
     projects::routes(&mut routes);
     tasks::routes(&mut routes);
     auth::routes(&mut routes);
+    api_keys::routes(&mut routes);
     sessions::routes(&mut routes);
     me::routes(&mut routes);
     passwords::routes(&mut routes);
+    members::routes(&mut routes);
     tenants::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);

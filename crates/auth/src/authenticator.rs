@@ -11,8 +11,8 @@ use tenantry_tenancy::{Clock, Tenant};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AccountStore, AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken,
-    Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
+    AccountStore, ApiKeyText, ApiKeys, AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal,
+    OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -27,6 +27,8 @@ pub struct Parts {
     pub store: Arc<dyn CredentialStore>,
     /// Where people's accounts are kept.
     pub accounts: Arc<dyn AccountStore>,
+    /// Proves API keys.
+    pub api_keys: ApiKeys,
     /// Where the sessions of browsers are kept.
     pub sessions: Arc<dyn SessionStore>,
     /// What is remembered of tenants and sessions. Somebody must keep it fresh: see [`Watch::run`].
@@ -45,6 +47,7 @@ pub struct Authenticator {
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
     pub(crate) clock: Arc<dyn Clock>,
     watch: Arc<Watch>,
@@ -60,6 +63,7 @@ impl Authenticator {
             passwords: parts.passwords,
             store: parts.store,
             accounts: parts.accounts,
+            api_keys: parts.api_keys,
             session_store: parts.sessions,
             clock: parts.clock,
             watch: parts.watch,
@@ -166,6 +170,7 @@ impl Authenticator {
     /// What a credential says that was not seen before.
     async fn prove(&self, credential: Credential<'_>) -> Result<Access, AuthError> {
         match credential {
+            Credential::Bearer(key) if ApiKeyText::is_meant_by(key) => self.api_keys.prove(key, self.clock.now()).await,
             Credential::Bearer(token) => Ok(self.tokens.verify(token, self.clock.now())?),
             Credential::Session(token) => self.prove_session(token).await,
         }
@@ -174,6 +179,7 @@ impl Authenticator {
     /// The same if nothing need be looked up for it.
     fn prove_now(&self, credential: Credential<'_>) -> Option<Result<Access, Rejection>> {
         match credential {
+            Credential::Bearer(key) if ApiKeyText::is_meant_by(key) => self.api_keys.read(key).err().map(Err),
             Credential::Bearer(token) => Some(self.tokens.verify(token, self.clock.now())),
             Credential::Session(_) => None,
         }
@@ -184,20 +190,25 @@ impl Authenticator {
         text: &str,
         proof: Proof,
         tenant: Option<Arc<Tenant>>,
-        _origin: Origin,
+        origin: Origin,
     ) -> Result<Arc<Principal>, Rejection> {
         let tenant = tenant.ok_or(Rejection::TenantUnknown)?;
         if !tenant.is_active() {
             return Err(Rejection::TenantInactive);
         }
         let principal = match proof {
-            Proof::Known(principal) if Arc::ptr_eq(&principal.tenant, &tenant) => return Ok(principal),
-            Proof::Known(principal) => principal.with_tenant(tenant),
-            Proof::New(access) => Principal { access, tenant },
+            Proof::Known(principal) if Arc::ptr_eq(&principal.tenant, &tenant) => principal,
+            Proof::Known(principal) => self.remember(text, principal.with_tenant(tenant)),
+            Proof::New(access) => self.remember(text, Principal { access, tenant }),
         };
+        self.api_keys.admit(&principal, origin, &*self.clock)?;
+        Ok(principal)
+    }
+
+    fn remember(&self, text: &str, principal: Principal) -> Arc<Principal> {
         let principal = Arc::new(principal);
         self.verified.insert(text.into(), Arc::clone(&principal));
-        Ok(principal)
+        principal
     }
 }
 

@@ -2,6 +2,7 @@
 //! authenticator over them ([`World`]), and the contract that every credential store keeps.
 
 mod accounts;
+pub mod api_keys;
 mod browser_sessions;
 pub mod contract;
 pub mod memory;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Clock, Plan, Slug, Tenant, TenantId, TenantStatus};
 
+pub use api_keys::MemoryApiKeys;
 pub use memory::{MemoryCredentials, MemoryDirectory};
 pub use world::World;
 

@@ -4,12 +4,14 @@
 //! May use `app`, the modules, `tenancy` and the ports of `auth`; the only crate that knows diesel or SQL. Start reading at
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
 
+mod api_keys;
 mod connection;
 mod directory;
 mod error;
 pub mod gate;
 mod mail;
 mod members;
+mod memberships;
 pub mod migrations;
 mod projects;
 mod registry;

@@ -20,6 +20,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
+use tenantry_tenancy::api_keys::ApiKeyRepo;
+use tenantry_tenancy::memberships::MembershipRepo;
 use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
 use tenantry_work::projects::ProjectRepo;
@@ -267,7 +269,11 @@ impl WorkTx for PgTenantTx {
 }
 
 impl AccessTx for PgTenantTx {
-    fn members(&mut self) -> &mut dyn MemberRepo {
+    fn memberships(&mut self) -> &mut dyn MembershipRepo {
+        self
+    }
+
+    fn api_keys(&mut self) -> &mut dyn ApiKeyRepo {
         self
     }
 }

@@ -5,12 +5,17 @@
 //! [`permissions`] and [`directory`] (what must be known before a tenant is).
 
 pub mod access;
+pub mod api_keys;
 pub mod clock;
 pub mod directory;
 pub mod error;
 pub mod expected;
 pub mod id;
+#[doc(hidden)]
+pub mod lists;
 pub mod members;
+pub mod memberships;
+pub mod networks;
 pub mod page;
 pub mod permissions;
 pub mod provisioning;
@@ -28,7 +33,9 @@ pub use directory::{Change, Directory, Mark, Version};
 pub use error::StoreError;
 pub use expected::{Expected, Stale};
 pub use id::{ApiClientId, ApiKeyId, CredentialId, OperatorId, RequestId, SessionId, TenantId, UserId};
-pub use members::{Email, Member, MemberRepo, PersonName, Role};
+pub use members::{Email, MemberRepo, Role};
+pub use memberships::PersonName;
+pub use networks::{Network, Networks};
 pub use page::{Limit, Order, Page, PageQuery};
 pub use permissions::{Permission, PermissionSet, Requires};
 pub use roles::{RoleGrant, RoleName};

@@ -103,8 +103,9 @@ async fn a_field_of_the_wrong_type_is_named() {
     for example in &with_body {
         for (name, schema) in fields(&examples, example) {
             let is_object = schema["type"] == "object";
+            let is_number = schema["type"] == "integer";
             for value in ["1", "true", "1.5", "[]", "{}", "[\"a\"]", &deep] {
-                if is_object && value == "{}" {
+                if (is_object && value == "{}") || (is_number && value == "1") {
                     continue;
                 }
                 let body = with_field(example.body.as_ref().unwrap(), &name, value);
@@ -123,13 +124,14 @@ async fn a_text_that_a_field_cannot_have_is_named() {
         [r#""\u0000""#, r#""a\u0000b""#, r#""2028-02-2\u0000""#, r#""018f0c5e-7f6a-7cc0-8000-3f1d5c9b2a1\u0000""#];
 
     for example in &with_body {
-        for (name, _) in fields(&examples, example) {
+        for (name, schema) in fields(&examples, example) {
             for value in nuls.iter().chain([&huge.as_str()]) {
                 let body = with_field(example.body.as_ref().unwrap(), &name, value);
                 let answer = raw(&examples, example, body).send().await;
                 match indifferent(example) {
-                    Some(status) => answer.expect(status),
-                    None => answer.expect_field(400, &name),
+                    // What one of a few words must be is no proof of anything.
+                    Some(status) if schema["enum"].is_null() => answer.expect(status),
+                    _ => answer.expect_field(400, &name),
                 };
             }
         }

@@ -1,4 +1,4 @@
-//! People's accounts, through the functions of `migrations/registry/0008_accounts`.
+//! People's accounts, through the functions of `migrations/registry/0009_accounts`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
