@@ -11,8 +11,8 @@ use tenantry_tenancy::{Clock, Tenant};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AccountStore, ApiKeyText, ApiKeys, AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal,
-    OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
+    AccountStore, ApiKeyText, ApiKeys, AuthError, CredentialKind, CredentialStore, Holder, IssueError,
+    OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
