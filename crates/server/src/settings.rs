@@ -1,5 +1,7 @@
 //! The configuration: `config/default.toml`, the file of the environment, then environment variables.
 
+mod mail;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use serde::Deserialize;
 use tenantry_api::Limits;
 use tenantry_auth::{KeyEnvironment, PasswordSettings, TokenSettings};
 use tenantry_infra::Delivery;
+
+pub use mail::MailSettings;
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,23 +89,6 @@ pub struct Auth {
     pub password_iterations: u32,
     pub password_queue: usize,
     pub remembered_tokens: usize,
-}
-
-/// How mail is delivered.
-#[expect(missing_docs, reason = "config/default.toml explains every setting")]
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MailSettings {
-    pub smtp_url: String,
-    pub from: String,
-    pub folder: String,
-}
-
-impl std::fmt::Debug for MailSettings {
-    /// Without the URL, which holds a password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MailSettings").field("from", &self.from).finish_non_exhaustive()
-    }
 }
 
 /// What is logged.
@@ -229,11 +216,7 @@ impl Settings {
 
     /// Where mail goes.
     pub fn delivery(&self) -> Delivery {
-        match (self.mail.smtp_url.as_str(), self.is_development()) {
-            ("", true) => Delivery::Folder(self.mail.folder.clone().into()),
-            ("", false) => Delivery::Disabled,
-            (url, _) => Delivery::Smtp(url.to_owned()),
-        }
+        self.mail.delivery(self.is_development())
     }
 
     /// How many threads serve requests.
@@ -280,10 +263,8 @@ impl Settings {
             ensure!(!auth.signing_key_files.is_empty(), "auth.signing_key_files must be set in production");
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
         }
-        let smtp = self.mail.smtp_url.as_str();
-        let is_encrypted = smtp.starts_with("smtps://") || smtp.ends_with("tls=required");
         ensure!(
-            smtp.is_empty() || is_encrypted || self.is_development(),
+            self.is_development() || self.mail.is_encrypted(),
             "mail.smtp_url must begin with smtps:// or end with ?tls=required"
         );
         let url = url::Url::parse(&http.public_url).ok().filter(|url| url.has_host() && url.path() == "/");

@@ -17,7 +17,7 @@ fn mail() -> Mail {
 }
 
 /// A mail server that answers each attempt at a recipient with the next of `answers`, and tells what it was sent.
-fn server(answers: &'static [&'static str]) -> (String, std::sync::mpsc::Receiver<String>) {
+fn server(answers: &'static [&'static str]) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let (send, receive) = channel();
