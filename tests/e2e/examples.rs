@@ -194,6 +194,8 @@ impl Examples {
             (Some("date-time"), _) => json!(Utc::now() + TimeDelta::days(30)),
             (Some("cidr"), _) => json!("203.0.113.0/24"),
             (Some("email"), _) => json!(format!("{}@example.com", unique())),
+            // Long enough for one that is set.
+            (Some("password"), _) => json!(format!("a password of {}", unique())),
             (_, Some("object")) => Box::pin(self.object(&schema)).await,
             (_, Some("integer")) => json!(1),
             (_, Some("boolean")) => json!(false),

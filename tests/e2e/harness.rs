@@ -1,6 +1,7 @@
 //! What every test stands on: one Postgres and one server for the whole run, and tenants of the test's own.
 
 pub mod databases;
+pub mod mail;
 pub mod program;
 pub mod rules;
 pub mod statements;
@@ -99,6 +100,7 @@ pub fn settings(overrides: &[(&str, &str)]) -> Settings {
         ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),
         ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1"),
         ("TENANTRY_HTTP__BODY_SECONDS", "1"),
+        ("TENANTRY_MAIL__FOLDER", mail::folder()),
     ];
     let variable = |name: &str| {
         let named = |(known, _): &&(&str, &str)| *known == name;

@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
+mod accounts;
 mod api_keys;
 mod audit;
 mod auth;

@@ -6,15 +6,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tenantry_auth::{
-    AuthError, Authenticator, Credential, LoginAttempt, LoginError, Rejection, SecurityEventKind, Tokens,
+    AuthError, Authenticator, Credential, CredentialKind, LoginAttempt, LoginError, Rejection, SecurityEventKind,
+    Tokens,
 };
 use tenantry_tenancy::{Permission, RoleName, TenantId, UserId, json_schema};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
-use crate::extract::{Body, CameFrom};
+use crate::extract::{Body, CameFrom, Person};
 use crate::problem::ApiError;
-use crate::reply::Show;
+use crate::reply::{Gone, Show};
 use crate::routes::Routes;
 use crate::security_events::note;
 
@@ -27,6 +28,10 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes
         .public(Method::POST, "/api/v1/auth/token/verify", "Tell whether an access token is good", verify)
         .fails(rejected);
+    let revoke_token = "Give a refresh or access token back: its whole session is over (RFC 7009)";
+    routes.public(Method::POST, "/api/v1/auth/token/revoke", revoke_token, revoke);
+    let switch_tenant = "Get tokens for another tenant one belongs to";
+    routes.person(Method::POST, "/api/v1/auth/token/switch", switch_tenant, switch).fails(StatusCode::NOT_FOUND);
     routes.public(Method::GET, "/.well-known/jwks.json", "The keys that verify our tokens (RFC 7517)", jwks);
 }
 
@@ -48,6 +53,20 @@ struct Credentials {
 struct RefreshBody {
     /// The refresh token. It is good for one use.
     refresh: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RevokeBody {
+    /// A refresh or access token.
+    token: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SwitchBody {
+    /// The slug or id of the tenant.
+    tenant: String,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -127,6 +146,25 @@ async fn verify(
         scopes: principal.permissions().iter().collect(),
         expires_at: principal.expires_at(),
     }))
+}
+
+/// Whatever the token was, the answer is the same: after it the token is good for nothing.
+async fn revoke(auth: Data<Authenticator>, Body(body): Body<RevokeBody>) -> Result<Gone, ApiError> {
+    auth.revoke(&body.token).await?;
+    Ok(Gone)
+}
+
+/// The session that asks goes on. A browser's gets no tokens: no script of a page may ever see one.
+async fn switch(
+    person: Person,
+    auth: Data<Authenticator>,
+    Body(body): Body<SwitchBody>,
+) -> Result<Show<TokenView>, ApiError> {
+    if person.kind() != CredentialKind::AccessToken {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", "this needs an access token"));
+    }
+    let tokens = auth.switch(person.user, &body.tenant).await?.ok_or_else(|| ApiError::not_found("tenant"))?;
+    Ok(Show(tokens.into()))
 }
 
 /// A JSON Web Key Set.

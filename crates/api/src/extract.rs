@@ -14,7 +14,7 @@ use crate::openapi::Operation;
 use crate::problem::ApiError;
 
 pub(crate) use body::{Body, present, present_object, refuse as refuse_body};
-pub(crate) use caller::{CameFrom, Can, OperatorCaller, Person, origin};
+pub(crate) use caller::{CameFrom, Can, OperatorCaller, Person, origin, request_id};
 pub(crate) use path::PathId;
 pub(crate) use query::{Query, refuse as refuse_query};
 

@@ -14,8 +14,10 @@ mod extract;
 mod health;
 mod hosts;
 mod list;
+mod me;
 mod members;
 mod openapi;
+mod passwords;
 mod problem;
 mod projects;
 mod reply;
@@ -30,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use tenantry_app::{TenantStore, TxtResolver};
+use tenantry_app::{Mailer, TenantStore, TxtResolver};
 use tenantry_auth::{Authenticator, SecurityEvents, SecurityLog};
 use tenantry_tenancy::Clock;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
@@ -56,6 +58,8 @@ pub struct Parts {
     pub storage: Option<Arc<dyn TenantStorage>>,
     /// Says whether the service can serve.
     pub readiness: Arc<dyn Readiness>,
+    /// Delivers mail.
+    pub mailer: Arc<dyn Mailer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Seals the cursors of lists.
@@ -106,6 +110,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::from(parts.registry))
             .app_data(Data::new(tenants::Storage(parts.storage)))
             .app_data(Data::from(parts.readiness))
+            .app_data(Data::from(parts.mailer))
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))
             .app_data(Data::new(parts.limits))
@@ -136,6 +141,8 @@ fn all() -> Routes {
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);
+    me::routes(&mut routes);
+    passwords::routes(&mut routes);
     members::routes(&mut routes);
     domains::routes(&mut routes);
     security_events::routes(&mut routes);

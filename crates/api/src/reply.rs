@@ -110,6 +110,23 @@ impl<T: Serialize + ToSchema + 'static> Reply for Created<T> {
     }
 }
 
+/// 202: it was heard, and whether anything comes of it is not said.
+pub(crate) struct Accepted;
+
+impl Responder for Accepted {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::new(StatusCode::ACCEPTED)
+    }
+}
+
+impl Reply for Accepted {
+    fn describe(operation: &mut Operation) {
+        operation.empty_reply(StatusCode::ACCEPTED);
+    }
+}
+
 /// 204: it is gone.
 pub(crate) struct Gone;
 

@@ -31,9 +31,12 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/schema"),
     ("GET", "/health"),
     ("GET", "/ready"),
+    ("POST", "/api/v1/auth/password/forgot"),
+    ("POST", "/api/v1/auth/password/reset"),
     ("POST", "/api/v1/auth/session"),
     ("POST", "/api/v1/auth/token"),
     ("POST", "/api/v1/auth/token/refresh"),
+    ("POST", "/api/v1/auth/token/revoke"),
     ("POST", "/api/v1/auth/token/verify"),
 ];
 

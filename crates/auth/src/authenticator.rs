@@ -12,8 +12,8 @@ use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    ApiKeyText, ApiKeys, AuthError, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal,
-    OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
+    AccountStore, ApiKeyText, ApiKeys, AuthError, CredentialKind, CredentialStore, Holder, IssueError,
+    OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -26,6 +26,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Where credentials are kept.
     pub store: Arc<dyn CredentialStore>,
+    /// Where people's accounts are kept.
+    pub accounts: Arc<dyn AccountStore>,
     /// Proves API keys.
     pub api_keys: ApiKeys,
     /// Where the sessions of browsers are kept.
@@ -45,6 +47,7 @@ pub struct Authenticator {
     pub(crate) tokens: AccessTokens,
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -60,6 +63,7 @@ impl Authenticator {
             tokens: AccessTokens::new(parts.keys, parts.settings),
             passwords: parts.passwords,
             store: parts.store,
+            accounts: parts.accounts,
             api_keys: parts.api_keys,
             session_store: parts.sessions,
             clock: parts.clock,

@@ -5,6 +5,7 @@
 //! [`principal`] (what every credential becomes), [`watch`] (why a suspension is felt within a second although nothing is
 //! looked up per request) and [`credentials`] (what a store must promise).
 
+pub mod accounts;
 pub mod api_keys;
 pub mod authenticator;
 pub mod browser_sessions;
@@ -23,6 +24,7 @@ pub mod testing;
 pub mod tokens;
 pub mod watch;
 
+pub use accounts::{Account, AccountError, AccountStore, PasswordChange, PasswordReset, ResetRequest, ResetToken};
 pub use api_keys::{ApiKeyStore, ApiKeyText, ApiKeyUse, ApiKeys, KeyEnvironment, StoredApiKey};
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{
@@ -35,7 +37,7 @@ pub use keys::{KeyError, SigningKeys};
 pub use logins::{LoginAttempt, Tokens};
 pub use opaque::challenge;
 pub use operators::OperatorToken;
-pub use passwords::{Busy, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
+pub use passwords::{Busy, ChoiceError, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
 pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};
 pub use refresh::RefreshToken;
 pub use rejections::{AuthError, LoginError, Rejection};

@@ -116,7 +116,7 @@ impl Authenticator {
         }
     }
 
-    async fn begin(&self, user: UserId, tenant: TenantId) -> Result<Tokens, LoginError> {
+    pub(crate) async fn begin(&self, user: UserId, tenant: TenantId) -> Result<Tokens, LoginError> {
         let (settings, now) = (self.tokens.settings(), self.clock.now());
         let (session, refresh) = (SessionId::generate(), RefreshToken::generate());
         let new = NewSession {
@@ -140,7 +140,7 @@ impl Authenticator {
     }
 }
 
-fn choose<'a>(memberships: &'a [Membership], named: Option<&str>) -> Result<&'a Membership, LoginError> {
+pub(crate) fn choose<'a>(memberships: &'a [Membership], named: Option<&str>) -> Result<&'a Membership, LoginError> {
     let mut active = memberships.iter().filter(|it| it.tenant_active);
     if let Some(named) = named {
         // A slug can look like an id; the id goes first, so that nobody can name a tenant after another.

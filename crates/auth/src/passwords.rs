@@ -5,6 +5,8 @@ use std::sync::Arc;
 use argon2::password_hash::phc;
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
+use zxcvbn::{Score, zxcvbn};
 
 use crate::opaque;
 
@@ -73,8 +75,18 @@ impl Passwords {
 
     /// Hashes a password that was just proven. It may be older than today's rules for setting one.
     pub(crate) async fn rehash(&self, proven: &str) -> Result<PasswordHash, Busy> {
-        let raw = proven.to_owned();
+        let raw = normalised(proven);
         self.run(move |argon| hash_with(argon, raw.as_bytes())).await
+    }
+
+    /// Hashes a password that somebody chooses, unless it is easily guessed by whoever knows these words of them.
+    pub async fn hash_choice(&self, raw: &str, words: Vec<String>) -> Result<PasswordHash, ChoiceError> {
+        let raw = raw.to_owned();
+        let chosen = self.run(move |argon| match Password::choose(&raw, &words) {
+            Ok(password) => hash_with(argon, password.0.as_bytes()).map(Ok),
+            Err(why) => Ok(Err(why)),
+        });
+        Ok(chosen.await??)
     }
 
     /// Whether `raw` is the password behind `stored`.
@@ -84,7 +96,7 @@ impl Passwords {
     pub async fn verify(&self, stored: Option<&PasswordHash>, raw: &str) -> Result<bool, Busy> {
         let possible = stored.is_some() && raw.len() <= Password::MAX_BYTES;
         let hash = stored.unwrap_or(&self.dummy).parsed();
-        let raw = if possible { raw.to_owned() } else { String::new() };
+        let raw = if possible { normalised(raw) } else { String::new() };
         let matches = self
             .run(move |argon| match argon.verify_password(raw.as_bytes(), &hash) {
                 Ok(()) => Ok(true),
@@ -124,6 +136,15 @@ impl Passwords {
     }
 }
 
+/// The name of the service: the first thing that anybody would try.
+const SERVICE: &str = "tenantry";
+/// What zxcvbn does not know to be known to everybody.
+const KNOWN: &[&str] = &[SERVICE, "correct horse battery staple", "correcthorsebatterystaple"];
+
+fn normalised(raw: &str) -> String {
+    if raw.is_ascii() { raw.to_owned() } else { raw.nfkc().collect() }
+}
+
 fn hash_with(argon: &Argon2<'static>, raw: &[u8]) -> Result<PasswordHash, Busy> {
     let salt = opaque::random::<16>();
     let hash: phc::PasswordHash = argon.hash_password_with_salt(raw, &salt).map_err(|_| Busy)?;
@@ -146,6 +167,20 @@ pub enum InvalidPassword {
     /// Cut off by much of what it passes through.
     #[error("must not contain a NUL character")]
     Nul,
+    /// Among the first that anybody would try.
+    #[error("must not be easy to guess: no common password, no pattern, not your name, address or organisation")]
+    Guessable,
+}
+
+/// Why a password that somebody chose was not hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChoiceError {
+    /// It is not acceptable.
+    #[error("the password is not acceptable")]
+    Unacceptable(#[from] InvalidPassword),
+    /// Too much is waiting already.
+    #[error(transparent)]
+    Busy(#[from] Busy),
 }
 
 impl Password {
@@ -153,9 +188,11 @@ impl Password {
     pub const MIN_CHARACTERS: usize = 15;
     /// The greatest number of bytes: 64 characters of any script, which the same section demands to be accepted.
     pub const MAX_BYTES: usize = 256;
+    /// Shorter words that are known of a person stand in many passwords by chance.
+    const MIN_WORD: usize = 3;
 
-    /// Checks a password. Length is the only rule: which characters it is made of is its owner's business, and it is
-    /// used exactly as it was typed.
+    /// Checks a password's length: which characters it is made of is its owner's business. It is compared in the
+    /// normalisation form NFKC, so that it is the same from every keyboard.
     pub fn parse(raw: &str) -> Result<Self, InvalidPassword> {
         if raw.len() > Self::MAX_BYTES {
             return Err(InvalidPassword::TooLong);
@@ -163,10 +200,27 @@ impl Password {
         if raw.contains('\0') {
             return Err(InvalidPassword::Nul);
         }
-        if raw.chars().count() < Self::MIN_CHARACTERS {
+        let text = normalised(raw);
+        if text.chars().count() < Self::MIN_CHARACTERS {
             return Err(InvalidPassword::TooShort);
         }
-        Ok(Self(raw.to_owned()))
+        Ok(Self(text))
+    }
+
+    /// Checks a password that somebody chooses: it must be hard to guess, also for whoever knows these words of them.
+    ///
+    /// Common passwords, words, names, dates, keyboard walks, repetitions and sequences are what zxcvbn counts; the words
+    /// are worth nothing, so what is left without them must be hard enough.
+    pub fn choose(raw: &str, words: &[String]) -> Result<Self, InvalidPassword> {
+        let password = Self::parse(raw)?;
+        let mut rest = password.0.to_lowercase();
+        for word in words.iter().map(|word| word.to_lowercase()).chain([SERVICE.to_owned()]) {
+            if word.chars().count() >= Self::MIN_WORD {
+                rest = rest.replace(&word, "");
+            }
+        }
+        let is_strong = |text: &str| zxcvbn(text, KNOWN).score() >= Score::Three;
+        if is_strong(&password.0) && is_strong(&rest) { Ok(password) } else { Err(InvalidPassword::Guessable) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! For tests, ours and those of people who embed the crate: both ports in memory, a clock that can be set, an
 //! authenticator over them ([`World`]), and the contract that every credential store keeps.
 
+mod accounts;
 pub mod api_keys;
 mod browser_sessions;
 pub mod contract;

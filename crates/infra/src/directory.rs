@@ -1,5 +1,6 @@
 //! The questions that come before a tenant is known, asked as the role `tenantry_directory`.
 
+mod accounts;
 mod api_keys;
 mod browser_sessions;
 mod security_events;
@@ -97,18 +98,17 @@ struct LoginRow {
 impl LoginRow {
     /// The membership of this row; a person without any has one row of nulls.
     fn membership(&self) -> Option<Result<Membership, StoreError>> {
-        let (tenant, slug, role) = (self.tenant_id?, self.slug.as_deref()?, self.role.as_deref()?);
-        let tenant_active = self.tenant_active?;
-        let membership = || {
-            Ok(Membership {
-                tenant: TenantId::from_uuid(tenant),
-                slug: trusted(Slug::parse(slug))?,
-                role: trusted(RoleName::parse(role))?,
-                tenant_active,
-            })
-        };
-        Some(membership())
+        Some(membership(self.tenant_id?, self.slug.as_deref()?, self.role.as_deref()?, self.tenant_active?))
     }
+}
+
+fn membership(tenant: Uuid, slug: &str, role: &str, tenant_active: bool) -> Result<Membership, StoreError> {
+    Ok(Membership {
+        tenant: TenantId::from_uuid(tenant),
+        slug: trusted(Slug::parse(slug))?,
+        role: trusted(RoleName::parse(role))?,
+        tenant_active,
+    })
 }
 
 #[derive(QueryableByName)]

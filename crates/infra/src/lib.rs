@@ -1,4 +1,5 @@
-//! Postgres behind the ports: pools, scoped transactions, repositories, the registry, migrations and the catalogue gate.
+//! Postgres behind the ports: pools, scoped transactions, repositories, the registry, migrations and the catalogue gate;
+//! and mail.
 //!
 //! May use `app`, the modules, `tenancy` and the ports of `auth`; the only crate that knows diesel or SQL. Start reading at
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
@@ -10,6 +11,7 @@ mod dns;
 mod domains;
 mod error;
 pub mod gate;
+mod mail;
 mod members;
 mod memberships;
 pub mod migrations;
@@ -27,6 +29,7 @@ mod tenant_tx;
 pub use connection::{InvalidUrl, Pool, PoolSettings};
 pub use directory::PgDirectory;
 pub use dns::Dns;
+pub use mail::{Delivery, InvalidMailSettings, MailQueue};
 pub use registry::PgRegistry;
 pub use schema::{SHARED_TABLES, TENANT_TABLES};
 pub use tenant_tx::PgTenantStore;

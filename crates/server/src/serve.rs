@@ -9,7 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use anyhow::{Context, Result, bail};
 use tenantry_api::edge;
-use tenantry_infra::gate;
+use tenantry_infra::{Delivery, gate};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api_keys;
@@ -70,6 +70,9 @@ pub async fn serve(
     database.reach().await?;
     for weakness in check(settings, database).await? {
         tracing::warn!(weakness, "isolation is weaker than it could be");
+    }
+    if matches!(settings.delivery(), Delivery::Disabled) {
+        tracing::warn!("mail.smtp_url is empty: no mail is sent, so nobody can set a password by mail");
     }
     // Nobody is let in before this has succeeded once.
     services.watch.poll_once().await.context("the feed of changes cannot be read")?;

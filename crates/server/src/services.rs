@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use tenantry_api::{Cursors, Hosts, Parts, Readiness, Site};
-use tenantry_app::TenantStore;
+use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
-use tenantry_infra::{Dns, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
+use tenantry_infra::{Dns, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::SystemClock;
 use tenantry_tenancy::provisioning::TenantStorage;
 use tokio::time::timeout;
@@ -42,6 +42,8 @@ pub struct Services {
     security: Arc<SecurityQueue>,
     hosts: Hosts,
     resolver: Arc<Dns>,
+    /// Delivers mail.
+    pub mailer: Arc<dyn Mailer>,
     cursors: Cursors,
     settings: Settings,
     api_url: String,
@@ -62,12 +64,14 @@ impl Services {
             passwords: Passwords::new(settings.passwords())
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
+            accounts: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),
             watch: watch.clone(),
             clock: Arc::new(SystemClock),
             remembered_tokens: settings.auth.remembered_tokens,
         });
+        let mailer = Arc::new(MailQueue::start(&settings.delivery(), &settings.mail.from)?);
         let storage = database.migrator()?.map(|migrator| Arc::new(migrator) as Arc<dyn TenantStorage>);
         let (security, security_writer) = security_queue();
         Ok(Self {
@@ -80,6 +84,7 @@ impl Services {
             security: Arc::new(security),
             hosts: Hosts::below(settings.base_domain()?),
             resolver: Arc::new(Dns::new(settings.dns_server()?)),
+            mailer,
             cursors: keys::cursors(settings)?,
             settings: settings.clone(),
             api_url: database.urls.api.clone(),
@@ -112,6 +117,7 @@ impl Services {
             registry: self.registry.clone(),
             storage: self.storage.clone(),
             readiness: Arc::new(Ready { registry: self.registry.clone(), watch: self.watch.clone() }),
+            mailer: self.mailer.clone(),
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
             limits: self.settings.limits(),

@@ -1,5 +1,7 @@
 //! The configuration: `config/default.toml`, the file of the environment, then environment variables.
 
+mod mail;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,7 +12,10 @@ use config::{Config, File, FileFormat};
 use serde::Deserialize;
 use tenantry_api::Limits;
 use tenantry_auth::{KeyEnvironment, PasswordSettings, TokenSettings};
+use tenantry_infra::Delivery;
 use tenantry_tenancy::domains::DomainName;
+
+pub use mail::MailSettings;
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// How callers are proven.
     pub auth: Auth,
+    /// How mail is delivered.
+    pub mail: MailSettings,
     /// What is logged.
     pub log: Log,
 }
@@ -117,6 +124,7 @@ struct Sections {
     http: Http,
     database: DatabaseSettings,
     auth: Auth,
+    mail: MailSettings,
     log: Log,
 }
 
@@ -155,8 +163,8 @@ impl Settings {
             }
         }
         let sections: Sections = builder.build().and_then(Config::try_deserialize).map_err(sentence)?;
-        let Sections { http, database, auth, log } = sections;
-        let settings = Self { environment, http, database, auth, log };
+        let Sections { http, database, auth, mail, log } = sections;
+        let settings = Self { environment, http, database, auth, mail, log };
         settings.check()?;
         Ok(settings)
     }
@@ -224,6 +232,11 @@ impl Settings {
         }
     }
 
+    /// Where mail goes.
+    pub fn delivery(&self) -> Delivery {
+        self.mail.delivery(self.is_development())
+    }
+
     /// How many threads serve requests.
     pub fn workers(&self) -> usize {
         match self.http.workers {
@@ -270,6 +283,10 @@ impl Settings {
         }
         self.base_domain()?;
         self.dns_server()?;
+        ensure!(
+            self.is_development() || self.mail.is_encrypted(),
+            "mail.smtp_url must begin with smtps:// or end with ?tls=required"
+        );
         let url = url::Url::parse(&http.public_url).ok().filter(|url| url.has_host() && url.path() == "/");
         let secure = url.as_ref().is_some_and(|url| url.scheme() == "https");
         ensure!(
@@ -362,6 +379,23 @@ mod tests {
             let setting = missing.trim_start_matches("TENANTRY_").to_lowercase().replace("__", ".");
             assert!(error.to_lowercase().contains(&setting), "{error}");
         }
+    }
+
+    #[test]
+    fn production_mails_over_tls_or_not_at_all_and_development_into_a_folder() {
+        let with = |url| {
+            let mut variables = PRODUCTION.to_vec();
+            variables.push(("TENANTRY_MAIL__SMTP_URL", url));
+            read(&variables).map(|settings| settings.delivery())
+        };
+
+        assert!(matches!(read(&[]).unwrap().delivery(), Delivery::Folder(_)));
+        assert!(matches!(with("").unwrap(), Delivery::Disabled));
+        for url in ["smtps://user:secret@smtp.example.com", "smtp://smtp.example.com:587?tls=required"] {
+            assert!(matches!(with(url).unwrap(), Delivery::Smtp(_)));
+        }
+        let error = with("smtp://user:secret@smtp.example.com").err().unwrap().to_string();
+        assert!(error.contains("mail.smtp_url") && !error.contains("secret"), "{error}");
     }
 
     #[test]

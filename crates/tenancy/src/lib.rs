@@ -35,6 +35,7 @@ pub use error::StoreError;
 pub use expected::{Expected, Stale};
 pub use id::{ApiClientId, ApiKeyId, CredentialId, OperatorId, RequestId, SessionId, TenantId, UserId};
 pub use members::{Email, MemberRepo, Role};
+pub use memberships::PersonName;
 pub use networks::{Network, Networks};
 pub use page::{Limit, Order, Page, PageQuery};
 pub use permissions::{Permission, PermissionSet, Requires};

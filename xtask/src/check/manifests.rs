@@ -34,6 +34,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("actix-", &["tenantry-api", "tenantry-server", "tenantry-tests"]),
     ("jsonwebtoken", &["tenantry-auth"]),
     ("argon2", &["tenantry-auth"]),
+    ("lettre", &["tenantry-infra"]),
 ];
 
 /// Crates that reach nothing outside the process, for the layers that must not.

@@ -182,6 +182,6 @@ fn authenticator(req: &HttpRequest) -> Result<&Data<Authenticator>, ApiError> {
     req.app_data::<Data<Authenticator>>().ok_or_else(|| ApiError::internal("no authenticator is configured"))
 }
 
-fn request_id(req: &HttpRequest) -> RequestId {
+pub(crate) fn request_id(req: &HttpRequest) -> RequestId {
     req.extensions().get::<RequestContext>().map_or_else(RequestId::generate, |context| context.id)
 }

@@ -142,6 +142,51 @@ fn a_password_is_long_enough_and_not_too_long() {
     assert_eq!(Password::parse("with a NUL \0 inside"), Err(InvalidPassword::Nul));
 }
 
+#[tokio::test]
+async fn a_password_is_the_same_however_its_characters_are_composed() {
+    let passwords = weak_passwords();
+    let (composed, decomposed) = ("un caf\u{e9} très fran\u{e7}ais", "un cafe\u{301} tre\u{300}s franc\u{327}ais");
+
+    let hash = passwords.hash(&Password::parse(composed).unwrap()).await.unwrap();
+
+    assert_eq!(passwords.verify(Some(&hash), decomposed).await, Ok(true));
+    assert_eq!(passwords.verify(Some(&hash), "un cafe très français").await, Ok(false));
+    assert_eq!(Password::parse(&"e\u{301}".repeat(14)), Err(InvalidPassword::TooShort));
+}
+
+#[test]
+fn a_password_that_is_easily_guessed_is_refused() {
+    for guessable in [
+        "aaaaaaaaaaaaaaaa",
+        "passwordpassword",
+        "password12345678",
+        "1234567890123456",
+        "abcdefghijklmnopqrstuvwxyz",
+        "qwertyuiopasdfghjkl",
+        "qwertyqwertyqwerty",
+        "iloveyouiloveyou",
+        "letmeinletmeinletmein",
+        "correcthorsebatterystaple",
+        "tenantrytenantry",
+        "Tenantry-Password",
+    ] {
+        assert_eq!(Password::choose(guessable, &[]), Err(InvalidPassword::Guessable), "{guessable}");
+    }
+    for good in ["seven green kettles sing", "Rk8-vq2Zt!mP4x-wLd", "ein grünes Haus am blauen Fjord"] {
+        assert!(Password::choose(good, &[]).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn a_password_of_what_is_known_of_its_owner_is_refused() {
+    let words = ["ada", "lovelace", "example", "com", "acme", "de"].map(str::to_owned);
+
+    for guessable in ["ada.lovelace@example.com", "Acme-Ada-Lovelace-2028", "tenantry acme lovelace"] {
+        assert_eq!(Password::choose(guessable, &words), Err(InvalidPassword::Guessable), "{guessable}");
+    }
+    assert!(Password::choose("lovelace has seven green kettles", &words).is_ok());
+}
+
 #[test]
 fn only_a_complete_argon2id_hash_is_read() {
     let good = "$argon2id$v=19$m=32,t=1,p=1$c29tZXNhbHQ$K/ROkaGDPdVoQsEA1SMzQN4mHUuCPoVyZY1zKTpUbf4";

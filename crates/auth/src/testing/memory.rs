@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::domains::DomainName;
 use tenantry_tenancy::{
-    Change, CredentialId, Directory, Email, Mark, OperatorId, RoleGrant, SessionId, StoreError, Tenant, TenantId,
-    TenantStatus, UserId, Version,
+    Change, CredentialId, Directory, Email, Mark, OperatorId, PersonName, RoleGrant, SessionId, StoreError, Tenant,
+    TenantId, TenantStatus, UserId, Version,
 };
 
 use super::HELD;
@@ -124,10 +124,12 @@ pub struct MemoryCredentials {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    users: HashMap<Email, (UserId, Option<PasswordHash>)>,
+    pub(super) users: HashMap<Email, (UserId, Option<PasswordHash>)>,
+    pub(super) names: HashMap<UserId, PersonName>,
+    pub(super) resets: HashMap<UserId, Reset>,
     pub(super) members: HashMap<(UserId, TenantId), RoleGrant>,
     pub(super) sessions: HashMap<SessionId, Session>,
-    tokens: HashMap<TokenDigest, Token>,
+    pub(super) tokens: HashMap<TokenDigest, Token>,
     pub(super) browsers: HashMap<TokenDigest, Browser>,
     operators: HashMap<TokenDigest, OperatorId>,
 }
@@ -158,9 +160,17 @@ pub(super) struct Browser {
     pub(super) last_seen_at: DateTime<Utc>,
 }
 
+/// What may set a person's password.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reset {
+    pub(super) digest: TokenDigest,
+    pub(super) requested_at: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
 #[derive(Clone, Debug)]
-struct Token {
-    session: SessionId,
+pub(super) struct Token {
+    pub(super) session: SessionId,
     expires_at: DateTime<Utc>,
     used: Option<Used>,
 }
@@ -230,6 +240,17 @@ impl MemoryCredentials {
         self.state.lock().expect(HELD)
     }
 
+    pub(super) fn memberships(&self, state: &State, user: UserId) -> Vec<Membership> {
+        let of_user = state.members.iter().filter(|((member, _), _)| *member == user);
+        of_user
+            .filter_map(|((_, tenant), grant)| {
+                let Tenant { id, slug, status, .. } = self.directory.get(*tenant)?;
+                let tenant_active = status == TenantStatus::Active;
+                Some(Membership { tenant: id, slug, role: grant.role.clone(), tenant_active })
+            })
+            .collect()
+    }
+
     /// The person's role, if the tenant is active.
     pub(super) fn role(&self, state: &State, user: UserId, tenant: TenantId) -> Option<RoleGrant> {
         self.directory.get(tenant).filter(Tenant::is_active)?;
@@ -266,15 +287,7 @@ impl CredentialStore for MemoryCredentials {
         self.logins.fetch_add(1, Ordering::Relaxed);
         let state = self.state();
         let Some((user, password_hash)) = state.users.get(email).cloned() else { return Ok(None) };
-        let of_user = state.members.iter().filter(|((member, _), _)| *member == user);
-        let memberships = of_user
-            .filter_map(|((_, tenant), grant)| {
-                let Tenant { id, slug, status, .. } = self.directory.get(*tenant)?;
-                let tenant_active = status == TenantStatus::Active;
-                Some(Membership { tenant: id, slug, role: grant.role.clone(), tenant_active })
-            })
-            .collect();
-        Ok(Some(Login { user, password_hash, memberships }))
+        Ok(Some(Login { user, password_hash, memberships: self.memberships(&state, user) }))
     }
 
     async fn set_password_hash(

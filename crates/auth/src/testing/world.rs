@@ -62,6 +62,7 @@ impl World {
             settings,
             passwords: passwords.clone(),
             store: store.clone(),
+            accounts: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
             sessions: store.clone(),
             watch: watch.clone(),

@@ -25,6 +25,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     8 "0008_api_keys",
     9 "0009_domains",
     10 "0010_security_events",
+    11 "0011_accounts",
 );
 
 /// The tables of tenants: once per schema that has them.
