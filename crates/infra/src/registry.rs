@@ -17,7 +17,7 @@ use crate::schema::{changes, memberships, operators, provisioning_steps, session
 
 /// The registry in Postgres.
 pub struct PgRegistry {
-    pool: Pool,
+    pub(crate) pool: Pool,
 }
 
 impl PgRegistry {

@@ -23,6 +23,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     6 "0006_access",
     7 "0007_browser_sessions",
     8 "0008_api_keys",
+    9 "0009_acting_grants",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -31,6 +32,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     2 "0002_projects",
     3 "0003_tasks",
     4 "0004_audit_actions",
+    5 "0005_task_creators",
 );
 
 #[cfg(test)]
