@@ -3,7 +3,9 @@
 //! May use `app`, the modules, `auth` and `tenancy`; knows no SQL. Start reading at `projects.rs`, then
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
+mod acting;
 mod api_keys;
+mod audit;
 mod auth;
 mod conditions;
 mod cursor;
@@ -14,9 +16,11 @@ mod health;
 mod list;
 mod members;
 mod openapi;
+mod own_tenant;
 mod problem;
 mod projects;
 mod reply;
+mod roles;
 mod routes;
 mod sessions;
 mod site;
@@ -30,6 +34,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use tenantry_app::TenantStore;
 use tenantry_auth::Authenticator;
 use tenantry_tenancy::Clock;
+use tenantry_tenancy::acting::ActingRegistry;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
 
 pub use cursor::Cursors;
@@ -48,6 +53,8 @@ pub struct Parts {
     pub auth: Arc<Authenticator>,
     /// The registry of tenants, for operators.
     pub registry: Arc<dyn TenantRegistry>,
+    /// Who acts in which tenant, for operators.
+    pub acting: Arc<dyn ActingRegistry>,
     /// Makes schemas; only in a process that may.
     pub storage: Option<Arc<dyn TenantStorage>>,
     /// Says whether the service can serve.
@@ -92,6 +99,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
         cfg.app_data(Data::new(parts.store))
             .app_data(Data::from(parts.auth))
             .app_data(Data::from(parts.registry))
+            .app_data(Data::from(parts.acting))
             .app_data(Data::new(tenants::Storage(parts.storage)))
             .app_data(Data::from(parts.readiness))
             .app_data(Data::from(parts.clock))
@@ -121,7 +129,11 @@ fn all() -> Routes {
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);
     members::routes(&mut routes);
+    roles::routes(&mut routes);
+    own_tenant::routes(&mut routes);
+    audit::routes(&mut routes);
     tenants::routes(&mut routes);
+    acting::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);
     routes

@@ -10,8 +10,8 @@ use tenantry_tenancy::permissions::needs::{ReadTasks, WriteTasks};
 use tenantry_tenancy::{Clock, Limit, Order, PageQuery, Permission, TenantId, UserId};
 use tenantry_work::projects::ProjectId;
 use tenantry_work::tasks::{
-    self, DueDate, Editor, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery, TaskStatus,
-    TaskTitle,
+    self, DueDate, Editor, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery,
+    TaskStatus, TaskTitle,
 };
 use utoipa::{IntoParams, ToSchema};
 

@@ -5,6 +5,7 @@
 //! [`principal`] (what every credential becomes), [`watch`] (why a suspension is felt within a second although nothing is
 //! looked up per request) and [`credentials`] (what a store must promise).
 
+pub mod acting;
 pub mod api_keys;
 pub mod authenticator;
 pub mod browser_sessions;
@@ -22,6 +23,7 @@ pub mod testing;
 pub mod tokens;
 pub mod watch;
 
+pub use acting::ActingRequest;
 pub use api_keys::{ApiKeyStore, ApiKeyText, ApiKeyUse, ApiKeys, KeyEnvironment, StoredApiKey};
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{

@@ -24,8 +24,7 @@ impl OwnTenantRepo for PgTenantTx {
     }
 
     async fn show_for_update(&mut self) -> Result<OwnTenant, StoreError> {
-        let query =
-            self.rows_of(tenants::table).select((TenantRow::as_select(), tenants::version)).for_no_key_update();
+        let query = self.rows_of(tenants::table).select((TenantRow::as_select(), tenants::version)).for_no_key_update();
         own(self.load_one(query).await?)
     }
 

@@ -88,6 +88,7 @@ impl Services {
             store,
             auth: self.auth.clone(),
             registry: self.registry.clone(),
+            acting: self.registry.clone(),
             storage: self.storage.clone(),
             readiness: Arc::new(Ready { registry: self.registry.clone(), watch: self.watch.clone() }),
             clock: Arc::new(SystemClock),

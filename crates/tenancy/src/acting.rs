@@ -48,6 +48,34 @@ impl<'de> serde::Deserialize<'de> for Reason {
     }
 }
 
+/// For how many minutes an operator acts: 1 to 60.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minutes(u8);
+
+impl Minutes {
+    /// The most.
+    pub const MAX: u8 = 60;
+
+    /// Accepts 1 to [`Minutes::MAX`].
+    pub fn new(minutes: u64) -> Option<Self> {
+        u8::try_from(minutes).ok().filter(|minutes| (1..=Self::MAX).contains(minutes)).map(Self)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+crate::json_schema!(Minutes, crate::schema::whole_number(1, usize::from(Minutes::MAX)));
+
+impl<'de> serde::Deserialize<'de> for Minutes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || serde::de::Error::custom("must be a whole number from 1 to 60");
+        u64::deserialize(deserializer).map(Self::new)?.ok_or_else(wrong)
+    }
+}
+
 /// The right to act in a tenant, to be written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewActingGrant {
@@ -93,6 +121,14 @@ pub trait ActingRegistry: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_acts_longer_than_an_hour() {
+        assert_eq!(Minutes::new(60).map(Minutes::get), Some(60));
+        for bad in [0, 61, u64::MAX] {
+            assert_eq!(Minutes::new(bad), None);
+        }
+    }
 
     #[test]
     fn a_reason_says_something_in_one_line() {

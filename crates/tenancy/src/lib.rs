@@ -35,7 +35,10 @@ pub use clock::{Clock, SystemClock};
 pub use directory::{Change, Directory, Mark, Version};
 pub use error::StoreError;
 pub use expected::{Expected, Stale};
-pub use id::{ActingGrantId, ApiClientId, ApiKeyId, AuditEventId, AuditedId, CredentialId, OperatorId, RequestId, RoleId, SessionId, TenantId, UserId};
+pub use id::{
+    ActingGrantId, ApiClientId, ApiKeyId, AuditEventId, AuditedId, CredentialId, OperatorId, RequestId, RoleId,
+    SessionId, TenantId, UserId,
+};
 pub use members::{Email, MemberRepo, Role};
 pub use networks::{Network, Networks};
 pub use page::{Limit, Order, Page, PageQuery};

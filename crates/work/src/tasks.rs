@@ -296,12 +296,7 @@ pub async fn change(
 }
 
 /// Finishes a task. Finishing it twice changes nothing.
-pub async fn complete(
-    tx: &mut dyn WorkTx,
-    clock: &dyn Clock,
-    editor: Editor,
-    id: TaskId,
-) -> Result<Task, TaskError> {
+pub async fn complete(tx: &mut dyn WorkTx, clock: &dyn Clock, editor: Editor, id: TaskId) -> Result<Task, TaskError> {
     change(tx, clock, editor, id, TaskChange { status: Some(TaskStatus::Done), ..TaskChange::default() }).await
 }
 

@@ -73,8 +73,7 @@ async fn nobody_defines_a_role_that_allows_more_than_they_may() {
 
     let more = NewRole { permissions: PermissionSet::BUSINESS, ..new_role("more") };
     let refused = define(&mut roles, PermissionSet::READ, &more).await;
-    let widened =
-        change(&mut roles, PermissionSet::READ, role.id, &Expected::ANY, &to(PermissionSet::BUSINESS)).await;
+    let widened = change(&mut roles, PermissionSet::READ, role.id, &Expected::ANY, &to(PermissionSet::BUSINESS)).await;
 
     for refused in [refused, widened] {
         assert!(
