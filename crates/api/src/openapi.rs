@@ -128,14 +128,6 @@ impl Operation {
         self.success_status = status;
     }
 
-    /// Adds a header to the answer.
-    pub(crate) fn reply_header(&mut self, name: &str) {
-        if let Some(success) = self.success.as_object_mut() {
-            let headers = success.entry("headers").or_insert_with(|| json!({}));
-            headers[name] = json!({ "schema": { "type": "string" } });
-        }
-    }
-
     /// A file, of whatever type.
     pub(crate) fn file_reply(&mut self) {
         self.success = json!({ "description": "OK", "content": { "*/*": {} } });
