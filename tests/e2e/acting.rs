@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::auth::part;
+use crate::examples::operator;
 use crate::harness::{Caller, PLACEMENTS, Response, Suite, Tenant, another_instance, eventually, suite};
-use crate::operators::operator;
 
 const SECOND: Duration = Duration::from_secs(1);
 const REASON: &str = "ticket 4711: a project was lost";
