@@ -62,7 +62,7 @@ fn caller(suite: &Suite, tokens: &Response) -> Caller {
 }
 
 /// A part of a JWT: 0 is its header, 1 its claims.
-fn part(token: &str, place: usize) -> Value {
+pub fn part(token: &str, place: usize) -> Value {
     let part = token.split('.').nth(place).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }

@@ -89,6 +89,7 @@ impl Examples {
         let mut path = route.path.to_owned();
         if let Some((collection, _)) = route.path.split_once("/{id}") {
             let id = match route.access {
+                Access::Operator if collection == "/operator/v1/act-as" => self.acting().await,
                 Access::Operator => self.tenant.to_string(),
                 Access::Public | Access::Person | Access::Tenant(_) => self.create(collection).await,
             };
@@ -170,6 +171,13 @@ impl Examples {
         self.owner.post(collection, body).await.expect(201).json["id"].as_str().unwrap().to_owned()
     }
 
+    /// The right of the operator to act in the tenant.
+    async fn acting(&self) -> String {
+        let path = format!("/operator/v1/tenants/{}/act-as", self.tenant);
+        let body = json!({ "reason": "an example of acting", "minutes": 5 });
+        self.operator.post(&path, body).await.expect(201).json["id"].as_str().unwrap().to_owned()
+    }
+
     async fn object(&self, schema: &Value) -> Value {
         let mut object = Map::new();
         for (name, schema) in schema["properties"].as_object().unwrap() {
@@ -188,6 +196,9 @@ impl Examples {
         }
         match (schema["format"].as_str(), schema["type"].as_str()) {
             _ if name == "role" => json!("viewer"),
+            // The shortest age would end the keys of other examples.
+            _ if name == "api_key_max_age_days" => json!(3650),
+            _ if name == "reason" => json!(format!("reason {}", unique())),
             (Some("uuid"), _) if name == "assignee" => json!(self.user),
             (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),
             (Some("date"), _) => json!("2028-02-29"),

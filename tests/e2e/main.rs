@@ -6,14 +6,17 @@
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
 mod accounts;
+mod acting;
 mod api_keys;
 mod audit;
+mod audit_events;
 mod auth;
 mod bodies;
 mod conditions;
 mod configuration;
 mod contracts;
 mod conventions;
+mod custom_roles;
 mod directory;
 mod examples;
 mod gate;
@@ -28,6 +31,8 @@ mod migrations;
 mod openapi;
 mod operators;
 mod outage;
+mod own_tasks;
+mod own_tenant;
 mod plans;
 mod process;
 mod production;

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tenantry_tenancy::Role;
 
-use crate::harness::{Caller, PLACEMENTS, Response, suite};
+use crate::harness::{Caller, PLACEMENTS, Response, Tenant, suite};
 use crate::schemas::redacted;
 
 const PATH: &str = "/api/v1/tasks";
@@ -35,6 +35,7 @@ async fn a_task_is_created_with_what_was_given() {
                 "assignee": member.to_string(),
                 "due": "2028-02-29",
                 "completed_at": null,
+                "creator": tenant.user(Role::Owner).to_string(),
                 "version": 1,
                 "created_at": "<time>",
                 "updated_at": "<time>",
@@ -48,12 +49,13 @@ async fn a_task_is_created_with_what_was_given() {
 #[tokio::test]
 async fn a_task_needs_nothing_but_a_project_and_a_title() {
     let suite = suite().await;
-    let owner = suite.tenant(PLACEMENTS[0]).await.owner();
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let owner = tenant.owner();
     let project = owner.project("Moon").await;
 
     let created = owner.post(PATH, json!({ "project": project, "title": "Fly" })).await.expect(201);
 
-    assert_eq!(redacted(&created.json), plain(&project, 1));
+    assert_eq!(redacted(&created.json), plain(&tenant, &project, 1));
 }
 
 #[tokio::test]
@@ -68,7 +70,7 @@ async fn putting_a_task_replaces_all_of_it() {
 
         let replaced = owner.put(&task, json!({ "project": other, "title": "Fly" })).await.expect(200);
 
-        assert_eq!(redacted(&replaced.json), plain(&other, 2));
+        assert_eq!(redacted(&replaced.json), plain(&tenant, &other, 2));
         assert_eq!(owner.get(&task).await.expect(200).text, replaced.text);
     }
 }
@@ -164,14 +166,15 @@ async fn concurrent_changes_of_different_fields_all_count() {
 async fn a_completed_task_says_when_and_completing_it_again_changes_nothing() {
     let suite = suite().await;
     for placement in PLACEMENTS {
-        let owner = suite.tenant(placement).await.owner();
+        let tenant = suite.tenant(placement).await;
+        let owner = tenant.owner();
         let project = owner.project("Moon").await;
         let task = one(&owner.task(&project, "Fly").await);
 
         let completed = complete(&owner, &task).await.expect(200);
         let again = complete(&owner, &task).await.expect(200);
 
-        let mut expected = plain(&project, 2);
+        let mut expected = plain(&tenant, &project, 2);
         expected["status"] = json!("done");
         expected["completed_at"] = json!("<time>");
         assert_eq!(redacted(&completed.json), expected);
@@ -360,8 +363,8 @@ fn full(project: &str, assignee: &str) -> Value {
     })
 }
 
-/// How a task looks that was given nothing but project and title.
-fn plain(project: &str, version: u8) -> Value {
+/// How a task of the owner looks that was given nothing but project and title.
+fn plain(tenant: &Tenant, project: &str, version: u8) -> Value {
     json!({
         "id": "<uuid>",
         "project": project,
@@ -372,6 +375,7 @@ fn plain(project: &str, version: u8) -> Value {
         "assignee": null,
         "due": null,
         "completed_at": null,
+        "creator": tenant.user(Role::Owner).to_string(),
         "version": version,
         "created_at": "<time>",
         "updated_at": "<time>",

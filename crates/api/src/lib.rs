@@ -3,7 +3,9 @@
 //! May use `app`, the modules, `auth` and `tenancy`; knows no SQL. Start reading at `projects.rs`, then
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
+mod acting;
 mod api_keys;
+mod audit;
 mod auth;
 mod conditions;
 mod cursor;
@@ -17,10 +19,12 @@ mod list;
 mod me;
 mod members;
 mod openapi;
+mod own_tenant;
 mod passwords;
 mod problem;
 mod projects;
 mod reply;
+mod roles;
 mod routes;
 mod security_events;
 mod sessions;
@@ -35,6 +39,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use tenantry_app::{Mailer, TenantStore, TxtResolver};
 use tenantry_auth::{Authenticator, SecurityEvents, SecurityLog};
 use tenantry_tenancy::Clock;
+use tenantry_tenancy::acting::ActingRegistry;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
 
 pub use cursor::Cursors;
@@ -54,6 +59,8 @@ pub struct Parts {
     pub auth: Arc<Authenticator>,
     /// The registry of tenants, for operators.
     pub registry: Arc<dyn TenantRegistry>,
+    /// Who acts in which tenant, for operators.
+    pub acting: Arc<dyn ActingRegistry>,
     /// Makes schemas; only in a process that may.
     pub storage: Option<Arc<dyn TenantStorage>>,
     /// Says whether the service can serve.
@@ -108,6 +115,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
         cfg.app_data(Data::new(parts.store))
             .app_data(Data::from(parts.auth))
             .app_data(Data::from(parts.registry))
+            .app_data(Data::from(parts.acting))
             .app_data(Data::new(tenants::Storage(parts.storage)))
             .app_data(Data::from(parts.readiness))
             .app_data(Data::from(parts.mailer))
@@ -146,7 +154,11 @@ fn all() -> Routes {
     members::routes(&mut routes);
     domains::routes(&mut routes);
     security_events::routes(&mut routes);
+    roles::routes(&mut routes);
+    own_tenant::routes(&mut routes);
+    audit::routes(&mut routes);
     tenants::routes(&mut routes);
+    acting::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);
     routes

@@ -5,12 +5,13 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_app::TenantStore;
+use tenantry_auth::Principal;
 use tenantry_tenancy::permissions::needs::{ReadTasks, WriteTasks};
-use tenantry_tenancy::{Clock, Limit, Order, PageQuery, TenantId, UserId};
+use tenantry_tenancy::{Clock, Limit, Order, PageQuery, Permission, TenantId, UserId};
 use tenantry_work::projects::ProjectId;
 use tenantry_work::tasks::{
-    self, DueDate, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery, TaskStatus,
-    TaskTitle,
+    self, DueDate, Editor, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery,
+    TaskStatus, TaskTitle,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -48,6 +49,8 @@ pub(crate) struct TaskView {
     due: Option<DueDate>,
     /// When it was finished; set exactly while the status is `done`.
     completed_at: Option<DateTime<Utc>>,
+    /// The member who made it, if it was one.
+    creator: Option<UserId>,
     /// Counts the changes made to it.
     version: i64,
     created_at: DateTime<Utc>,
@@ -66,6 +69,7 @@ impl From<Task> for TaskView {
             assignee: task.assignee,
             due: task.due,
             completed_at: task.completed_at,
+            creator: task.creator,
             version: task.version,
             created_at: task.created_at,
             updated_at: task.updated_at,
@@ -97,7 +101,7 @@ struct TaskBody {
 }
 
 impl TaskBody {
-    fn into_new(self) -> NewTask {
+    fn into_new(self, creator: Option<UserId>) -> NewTask {
         NewTask {
             id: TaskId::generate(),
             project: self.project,
@@ -107,12 +111,13 @@ impl TaskBody {
             priority: self.priority.unwrap_or(TaskPriority::Medium),
             assignee: self.assignee,
             due: self.due,
+            creator,
         }
     }
 
     /// Replaces everything: what is not given becomes what it is for a new task.
     fn into_change(self) -> TaskChange {
-        let new = self.into_new();
+        let new = self.into_new(None);
         TaskChange {
             project: Some(new.project),
             title: Some(new.title),
@@ -264,7 +269,7 @@ async fn create(
     clock: Data<dyn Clock>,
     Body(body): Body<TaskBody>,
 ) -> Result<Created<TaskView>, ApiError> {
-    let new = body.into_new();
+    let new = body.into_new(caller.principal().user());
     let task = store.write(&caller, async |tx| tasks::create(tx.work(), &**clock, &new).await).await?;
     Ok(Created { location: format!("{PATH}/{}", task.id), view: task.into() })
 }
@@ -285,8 +290,8 @@ async fn replace(
     PathId(id): PathId<TaskId>,
     Body(body): Body<TaskBody>,
 ) -> Result<Show<TaskView>, ApiError> {
-    let change = body.into_change();
-    let task = store.write(&caller, async |tx| tasks::change(tx.work(), &**clock, id, change).await).await?;
+    let (editor, change) = (editor(caller.principal()), body.into_change());
+    let task = store.write(&caller, async |tx| tasks::change(tx.work(), &**clock, editor, id, change).await).await?;
     Ok(Show(task.into()))
 }
 
@@ -297,8 +302,8 @@ async fn change(
     PathId(id): PathId<TaskId>,
     Body(patch): Body<TaskPatch>,
 ) -> Result<Show<TaskView>, ApiError> {
-    let change = patch.into();
-    let task = store.write(&caller, async |tx| tasks::change(tx.work(), &**clock, id, change).await).await?;
+    let (editor, change) = (editor(caller.principal()), patch.into());
+    let task = store.write(&caller, async |tx| tasks::change(tx.work(), &**clock, editor, id, change).await).await?;
     Ok(Show(task.into()))
 }
 
@@ -307,7 +312,8 @@ async fn delete(
     store: Data<TenantStore>,
     PathId(id): PathId<TaskId>,
 ) -> Result<Gone, ApiError> {
-    store.write(&caller, async |tx| tasks::delete(tx.work(), id).await).await?;
+    let editor = editor(caller.principal());
+    store.write(&caller, async |tx| tasks::delete(tx.work(), editor, id).await).await?;
     Ok(Gone)
 }
 
@@ -317,8 +323,14 @@ async fn complete(
     clock: Data<dyn Clock>,
     PathId(id): PathId<TaskId>,
 ) -> Result<Show<TaskView>, ApiError> {
-    let task = store.write(&caller, async |tx| tasks::complete(tx.work(), &**clock, id).await).await?;
+    let editor = editor(caller.principal());
+    let task = store.write(&caller, async |tx| tasks::complete(tx.work(), &**clock, editor, id).await).await?;
     Ok(Show(task.into()))
+}
+
+/// A member changes their own tasks; a machine has none.
+fn editor(caller: &Principal) -> Editor {
+    Editor { user: caller.user(), manages: caller.permissions().contains(Permission::ManageTasks) }
 }
 
 impl From<TaskError> for ApiError {
@@ -327,6 +339,7 @@ impl From<TaskError> for ApiError {
             TaskError::NotFound(_) => Self::not_found("task"),
             TaskError::ProjectUnknown(_) => Self::invalid("project", "unknown", "there is no such project"),
             TaskError::AssigneeUnknown(_) => Self::invalid("assignee", "unknown", "there is no such member"),
+            TaskError::NotOwn(_) => Self::forbidden(Permission::ManageTasks),
             TaskError::Store(error) => error.into(),
         }
     }

@@ -6,6 +6,7 @@
 //! looked up per request) and [`credentials`] (what a store must promise).
 
 pub mod accounts;
+pub mod acting;
 pub mod api_keys;
 pub mod authenticator;
 pub mod browser_sessions;
@@ -25,6 +26,7 @@ pub mod tokens;
 pub mod watch;
 
 pub use accounts::{Account, AccountError, AccountStore, PasswordChange, PasswordReset, ResetRequest, ResetToken};
+pub use acting::ActingRequest;
 pub use api_keys::{ApiKeyStore, ApiKeyText, ApiKeyUse, ApiKeys, KeyEnvironment, StoredApiKey};
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{

@@ -4,7 +4,9 @@
 //! May use `app`, the modules, `tenancy` and the ports of `auth`; the only crate that knows diesel or SQL. Start reading at
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
 
+mod acting;
 mod api_keys;
+mod audit;
 mod connection;
 mod directory;
 mod dns;
@@ -15,8 +17,10 @@ mod mail;
 mod members;
 mod memberships;
 pub mod migrations;
+mod own_tenant;
 mod projects;
 mod registry;
+mod roles;
 mod rows;
 mod schema;
 mod scope;

@@ -19,7 +19,7 @@ use crate::schema::{changes, memberships, operators, provisioning_steps, securit
 
 /// The registry in Postgres.
 pub struct PgRegistry {
-    pool: Pool,
+    pub(crate) pool: Pool,
 }
 
 impl PgRegistry {

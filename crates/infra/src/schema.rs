@@ -29,9 +29,25 @@ diesel::table! {
         assignee_id -> Nullable<Uuid>,
         due -> Nullable<Date>,
         completed_at -> Nullable<Timestamptz>,
+        created_by -> Nullable<Uuid>,
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    audit_events (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        at -> Timestamptz,
+        resource -> Text,
+        row_id -> Uuid,
+        action -> Text,
+        before -> Nullable<Jsonb>,
+        after -> Nullable<Jsonb>,
+        actor -> Text,
+        request_id -> Uuid,
     }
 }
 
@@ -44,6 +60,7 @@ diesel::table! {
         status -> Text,
         settings -> Jsonb,
         owner_email -> Text,
+        version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }
@@ -142,6 +159,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry.acting_grants (id) {
+        id -> Uuid,
+        operator_id -> Uuid,
+        tenant_id -> Uuid,
+        reason -> Text,
+        permissions -> Array<Text>,
+        request_id -> Uuid,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        revoked_by -> Nullable<Uuid>,
+        revoking_request_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     registry.sessions (id) {
         id -> Uuid,
         ends_at -> Timestamptz,
@@ -180,11 +212,20 @@ macro_rules! tenant_tables {
 
 /// Every tenant table, for whoever checks what is said about them.
 pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events"];
-tenant_tables!(projects, tasks);
+tenant_tables!(projects, tasks, audit_events);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
 pub const SHARED_TABLES: &[&str] = &["memberships", "roles", "api_keys", "domains"];
 tenant_tables!(memberships, roles, api_keys, domains);
+
+/// A tenant's own row: its key is the tenant.
+impl TenantTable for tenants::table {
+    type TenantId = tenants::id;
+
+    fn tenant_id() -> Self::TenantId {
+        tenants::id
+    }
+}
 
 /// The rows of `table` that belong to `tenant`: row-level security says so too, this says it in the statement, where a
 /// distributed Postgres looks for the one shard to ask.

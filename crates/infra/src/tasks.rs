@@ -30,6 +30,7 @@ struct TaskRow {
     assignee_id: Option<Uuid>,
     due: Option<NaiveDate>,
     completed_at: Option<DateTime<Utc>>,
+    created_by: Option<Uuid>,
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -49,6 +50,7 @@ impl TryFrom<TaskRow> for Task {
             assignee: row.assignee_id.map(UserId::from_uuid),
             due: trusted(row.due.map(DueDate::new).transpose())?,
             completed_at: row.completed_at,
+            creator: row.created_by.map(UserId::from_uuid),
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -121,7 +123,7 @@ impl TaskRepo for PgTenantTx {
             completed_at,
         };
         let insert = diesel::insert_into(tasks::table)
-            .values((tasks::id.eq(new.id.as_uuid()), columns))
+            .values((tasks::id.eq(new.id.as_uuid()), tasks::created_by.eq(new.creator.map(UserId::as_uuid)), columns))
             .returning(TaskRow::as_returning());
         let row: Option<TaskRow> =
             self.load_one(insert).await.on_constraint(PROJECT_KEY, || TaskError::ProjectUnknown(new.project))?;

@@ -21,8 +21,11 @@ use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
 use tenantry_tenancy::api_keys::ApiKeyRepo;
+use tenantry_tenancy::audit::AuditRepo;
 use tenantry_tenancy::domains::DomainRepo;
 use tenantry_tenancy::memberships::MembershipRepo;
+use tenantry_tenancy::own_tenant::OwnTenantRepo;
+use tenantry_tenancy::roles::custom::RoleRepo;
 use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
 use tenantry_work::projects::ProjectRepo;
@@ -279,6 +282,18 @@ impl AccessTx for PgTenantTx {
     }
 
     fn api_keys(&mut self) -> &mut dyn ApiKeyRepo {
+        self
+    }
+
+    fn roles(&mut self) -> &mut dyn RoleRepo {
+        self
+    }
+
+    fn own_tenant(&mut self) -> &mut dyn OwnTenantRepo {
+        self
+    }
+
+    fn audit(&mut self) -> &mut dyn AuditRepo {
         self
     }
 }

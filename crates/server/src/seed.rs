@@ -86,6 +86,7 @@ async fn fill(store: &TenantStore, tenant: &Tenant) -> Result<(), TaskError> {
                     priority,
                     assignee: None,
                     due: None,
+                    creator: None,
                 });
             }
         }

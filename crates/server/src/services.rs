@@ -115,6 +115,7 @@ impl Services {
             store,
             auth: self.auth.clone(),
             registry: self.registry.clone(),
+            acting: self.registry.clone(),
             storage: self.storage.clone(),
             readiness: Arc::new(Ready { registry: self.registry.clone(), watch: self.watch.clone() }),
             mailer: self.mailer.clone(),

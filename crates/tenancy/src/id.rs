@@ -100,6 +100,22 @@ id!(
     ApiClientId
 );
 id!(
+    /// One role that a tenant defined.
+    RoleId
+);
+id!(
+    /// One event of a tenant's audit.
+    AuditEventId
+);
+id!(
+    /// What an event of the audit happened to: a row of whatever table.
+    AuditedId
+);
+id!(
+    /// The right of an operator to act in a tenant for a while.
+    ActingGrantId
+);
+id!(
     /// One request, in every log line, audit row and problem document it caused.
     RequestId
 );
@@ -118,6 +134,12 @@ impl From<ApiKeyId> for CredentialId {
 
 impl From<ApiClientId> for CredentialId {
     fn from(id: ApiClientId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ActingGrantId> for CredentialId {
+    fn from(id: ActingGrantId) -> Self {
         Self(id.0)
     }
 }

@@ -5,7 +5,9 @@
 //! [`permissions`] and [`directory`] (what must be known before a tenant is).
 
 pub mod access;
+pub mod acting;
 pub mod api_keys;
+pub mod audit;
 pub mod clock;
 pub mod directory;
 pub mod domains;
@@ -17,6 +19,7 @@ pub mod lists;
 pub mod members;
 pub mod memberships;
 pub mod networks;
+pub mod own_tenant;
 pub mod page;
 pub mod permissions;
 pub mod provisioning;
@@ -33,7 +36,10 @@ pub use clock::{Clock, SystemClock};
 pub use directory::{Change, Directory, Mark, Version};
 pub use error::StoreError;
 pub use expected::{Expected, Stale};
-pub use id::{ApiClientId, ApiKeyId, CredentialId, OperatorId, RequestId, SessionId, TenantId, UserId};
+pub use id::{
+    ActingGrantId, ApiClientId, ApiKeyId, AuditEventId, AuditedId, CredentialId, OperatorId, RequestId, RoleId,
+    SessionId, TenantId, UserId,
+};
 pub use members::{Email, MemberRepo, Role};
 pub use memberships::PersonName;
 pub use networks::{Network, Networks};

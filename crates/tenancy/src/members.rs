@@ -20,6 +20,16 @@ words!(
 );
 
 impl Role {
+    /// What it is, for people.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Owner => "Answers for the tenant; does all. There is always one.",
+            Self::Admin => "Does all, save for making and unmaking owners.",
+            Self::Member => "Does the tenant's business.",
+            Self::Viewer => "Reads.",
+        }
+    }
+
     /// What the role allows.
     pub const fn permissions(self) -> PermissionSet {
         match self {

@@ -9,18 +9,27 @@ pub trait Requires: 'static {
 }
 
 macro_rules! permissions {
-    ($($(#[$meta:meta])* $name:ident = $word:literal),+ $(,)?) => {
+    ($($(#[doc = $description:literal])+ $name:ident = $word:literal),+ $(,)?) => {
         crate::words!(
             /// One thing a caller may do in its tenant.
-            Permission { $($(#[$meta])* $name = $word),+ }
+            Permission { $($(#[doc = $description])+ $name = $word),+ }
         );
+
+        impl Permission {
+            /// What it allows, for people.
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($description),+).trim()),+
+                }
+            }
+        }
 
         /// One type per permission, for the signature of a handler: `Can<needs::ReadProjects>`.
         pub mod needs {
             use super::{Permission, Requires};
 
             $(
-                $(#[$meta])*
+                $(#[doc = $description])+
                 #[derive(Clone, Copy, Debug)]
                 pub enum $name {}
 
@@ -197,6 +206,12 @@ mod tests {
         assert_eq!(granted.to_scopes(), ["tasks:read"]);
         assert_eq!(PermissionSet::from_scopes(["tasks:read"]), Ok(granted));
         assert!(PermissionSet::from_scopes(["tasks:destroy"]).is_err());
+    }
+
+    #[test]
+    fn every_permission_says_what_it_allows() {
+        assert_eq!(Permission::ReadTasks.description(), "See tasks.");
+        assert!(Permission::ALL.iter().all(|it| it.description().ends_with('.')));
     }
 
     #[test]

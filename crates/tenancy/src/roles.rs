@@ -1,5 +1,7 @@
 //! What a member or a machine may do, under one name: a built-in role, or one that the tenant defined.
 
+pub mod custom;
+
 use crate::text::UnknownWord;
 use crate::{PermissionSet, Role};
 

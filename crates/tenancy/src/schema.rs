@@ -25,7 +25,7 @@ macro_rules! json_schema {
 }
 
 #[cfg(feature = "schema")]
-pub use with_schema::{format, list, pattern, text, whole_number, words};
+pub use with_schema::{format, line, list, pattern, text, whole_number, words};
 
 #[cfg(feature = "schema")]
 mod with_schema {
@@ -51,6 +51,11 @@ mod with_schema {
     /// A bounded text.
     pub fn text(shape: Shape, max: usize) -> Object {
         string().min_length((shape == Shape::Line).then_some(1)).max_length(Some(max)).build()
+    }
+
+    /// One line of `min` to `max` characters.
+    pub fn line(min: usize, max: usize) -> Object {
+        string().min_length(Some(min)).max_length(Some(max)).build()
     }
 
     /// A whole number.

@@ -58,6 +58,18 @@ impl FromStr for Actor {
     }
 }
 
+crate::json_schema!(
+    Actor,
+    crate::schema::pattern("^(system|(user|api_key|api_client|service|operator):[0-9a-z-]+)$", 50)
+);
+
+impl<'de> serde::Deserialize<'de> for Actor {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = String::deserialize(deserializer)?;
+        raw.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// The right to act in one tenant, for one request. Without one, no query on tenant data compiles.
 ///
 /// It cannot be written down, only granted:

@@ -124,6 +124,8 @@ pub struct Task {
     pub due: Option<DueDate>,
     /// When it was finished; set exactly while the status is `done`.
     pub completed_at: Option<DateTime<Utc>>,
+    /// The person who made it, if it was one.
+    pub creator: Option<UserId>,
     /// How often it was changed, plus one.
     pub version: i64,
     /// When it was made.
@@ -151,6 +153,8 @@ pub struct NewTask {
     pub assignee: Option<UserId>,
     /// The day it is due.
     pub due: Option<DueDate>,
+    /// The person who makes it, if it is one.
+    pub creator: Option<UserId>,
 }
 
 /// What to change about a task; `None` leaves a field as it is, `Some(None)` empties it.
@@ -170,6 +174,23 @@ pub struct TaskChange {
     pub assignee: Option<Option<UserId>>,
     /// The day it is due.
     pub due: Option<Option<DueDate>>,
+}
+
+/// Who changes tasks: everybody's, or only their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Editor {
+    /// The person who acts, or whose key does.
+    pub user: Option<UserId>,
+    /// Whether they may change everybody's.
+    pub manages: bool,
+}
+
+impl Editor {
+    /// One's own tasks are those one made or is to do.
+    pub fn may_change(&self, task: &Task) -> bool {
+        let is_own = |user| task.creator == Some(user) || task.assignee == Some(user);
+        self.manages || self.user.is_some_and(is_own)
+    }
 }
 
 /// Which tasks a list shows.
@@ -199,6 +220,9 @@ pub enum TaskError {
     /// The tenant has no such member.
     #[error("member {0} does not exist")]
     AssigneeUnknown(UserId),
+    /// It is somebody else's.
+    #[error("task {0} is somebody else's")]
+    NotOwn(TaskId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -253,8 +277,14 @@ pub async fn list_of_project(
 }
 
 /// Changes the fields given. A change that leaves everything as it is counts as none.
-pub async fn change(tx: &mut dyn WorkTx, clock: &dyn Clock, id: TaskId, change: TaskChange) -> Result<Task, TaskError> {
-    let task = tx.tasks().find_for_update(id).await?.ok_or(TaskError::NotFound(id))?;
+pub async fn change(
+    tx: &mut dyn WorkTx,
+    clock: &dyn Clock,
+    editor: Editor,
+    id: TaskId,
+    change: TaskChange,
+) -> Result<Task, TaskError> {
+    let task = own(tx, editor, id).await?;
     let changed = changed(clock, task.clone(), change);
     if changed == task {
         return Ok(task);
@@ -266,13 +296,20 @@ pub async fn change(tx: &mut dyn WorkTx, clock: &dyn Clock, id: TaskId, change: 
 }
 
 /// Finishes a task. Finishing it twice changes nothing.
-pub async fn complete(tx: &mut dyn WorkTx, clock: &dyn Clock, id: TaskId) -> Result<Task, TaskError> {
-    change(tx, clock, id, TaskChange { status: Some(TaskStatus::Done), ..TaskChange::default() }).await
+pub async fn complete(tx: &mut dyn WorkTx, clock: &dyn Clock, editor: Editor, id: TaskId) -> Result<Task, TaskError> {
+    change(tx, clock, editor, id, TaskChange { status: Some(TaskStatus::Done), ..TaskChange::default() }).await
 }
 
 /// Deletes a task.
-pub async fn delete(tx: &mut dyn WorkTx, id: TaskId) -> Result<(), TaskError> {
+pub async fn delete(tx: &mut dyn WorkTx, editor: Editor, id: TaskId) -> Result<(), TaskError> {
+    own(tx, editor, id).await?;
     if tx.tasks().delete(id).await? { Ok(()) } else { Err(TaskError::NotFound(id)) }
+}
+
+/// The task, locked, if it is the editor's to change.
+async fn own(tx: &mut dyn WorkTx, editor: Editor, id: TaskId) -> Result<Task, TaskError> {
+    let task = tx.tasks().find_for_update(id).await?.ok_or(TaskError::NotFound(id))?;
+    if editor.may_change(&task) { Ok(task) } else { Err(TaskError::NotOwn(id)) }
 }
 
 /// A person who is no member is answered the same whether they exist elsewhere or not at all.

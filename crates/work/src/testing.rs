@@ -13,7 +13,10 @@ pub use mocks::{MockMemberRepo, MockWork};
 pub use crate::projects::MockProjectRepo;
 use crate::projects::{NewProject, ProjectDescription, ProjectId, ProjectName, ProjectStatus};
 pub use crate::tasks::MockTaskRepo;
-use crate::tasks::{NewTask, TaskDescription, TaskId, TaskPriority, TaskStatus, TaskTitle};
+use crate::tasks::{Editor, NewTask, TaskDescription, TaskId, TaskPriority, TaskStatus, TaskTitle};
+
+/// Somebody who may change everybody's tasks.
+pub const MANAGER: Editor = Editor { user: None, manages: true };
 
 /// An active project to be made, for tests that do not care which.
 pub fn new_project() -> NewProject {
@@ -36,5 +39,6 @@ pub fn new_task(project: ProjectId) -> NewTask {
         priority: TaskPriority::Medium,
         assignee: None,
         due: None,
+        creator: None,
     }
 }

@@ -26,6 +26,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     9 "0009_domains",
     10 "0010_security_events",
     11 "0011_accounts",
+    12 "0012_acting_grants",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -34,6 +35,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     2 "0002_projects",
     3 "0003_tasks",
     4 "0004_audit_actions",
+    5 "0005_task_creators",
 );
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use tenantry_tenancy::Expected;
 use tenantry_tenancy::clock::FixedClock;
 
 use super::*;
-use crate::testing::{MemoryWork, MockWork, new_project, new_task};
+use crate::testing::{MANAGER, MemoryWork, MockWork, new_project, new_task};
 
 const NOW: FixedClock = FixedClock(DateTime::UNIX_EPOCH);
 const LATER: FixedClock = FixedClock(DateTime::from_timestamp(86_400, 0).unwrap());
@@ -67,7 +67,7 @@ async fn a_task_made_done_is_completed_at_once() {
 async fn completing_says_when() {
     let (mut tx, task) = work_with_task().await;
 
-    let completed = complete(&mut tx, &LATER, task.id).await.unwrap();
+    let completed = complete(&mut tx, &LATER, MANAGER, task.id).await.unwrap();
 
     let expected = Task { status: TaskStatus::Done, completed_at: Some(LATER.0), version: 2, ..task };
     assert_eq!(completed, expected);
@@ -77,9 +77,9 @@ async fn completing_says_when() {
 #[tokio::test]
 async fn completing_twice_changes_nothing() {
     let (mut tx, task) = work_with_task().await;
-    let completed = complete(&mut tx, &NOW, task.id).await.unwrap();
+    let completed = complete(&mut tx, &NOW, MANAGER, task.id).await.unwrap();
 
-    let again = complete(&mut tx, &LATER, task.id).await.unwrap();
+    let again = complete(&mut tx, &LATER, MANAGER, task.id).await.unwrap();
 
     assert_eq!(again, completed);
     assert_eq!(show(&mut tx, task.id).await.unwrap(), completed);
@@ -88,10 +88,10 @@ async fn completing_twice_changes_nothing() {
 #[tokio::test]
 async fn a_done_task_keeps_its_time_when_something_else_changes() {
     let (mut tx, task) = work_with_task().await;
-    complete(&mut tx, &NOW, task.id).await.unwrap();
+    complete(&mut tx, &NOW, MANAGER, task.id).await.unwrap();
     let urgent = TaskChange { priority: Some(TaskPriority::Urgent), ..TaskChange::default() };
 
-    let changed = change(&mut tx, &LATER, task.id, urgent).await.unwrap();
+    let changed = change(&mut tx, &LATER, MANAGER, task.id, urgent).await.unwrap();
 
     assert_eq!((changed.completed_at, changed.version), (Some(NOW.0), 3));
 }
@@ -100,9 +100,9 @@ async fn a_done_task_keeps_its_time_when_something_else_changes() {
 async fn reopening_clears_when_it_was_completed() {
     for status in TaskStatus::ALL.iter().copied().filter(|status| *status != TaskStatus::Done) {
         let (mut tx, task) = work_with_task().await;
-        complete(&mut tx, &NOW, task.id).await.unwrap();
+        complete(&mut tx, &NOW, MANAGER, task.id).await.unwrap();
 
-        let reopened = change(&mut tx, &NOW, task.id, to_status(status)).await.unwrap();
+        let reopened = change(&mut tx, &NOW, MANAGER, task.id, to_status(status)).await.unwrap();
 
         assert_eq!((reopened.status, reopened.completed_at), (status, None));
     }
@@ -111,10 +111,10 @@ async fn reopening_clears_when_it_was_completed() {
 #[tokio::test]
 async fn completing_after_reopening_says_the_later_time() {
     let (mut tx, task) = work_with_task().await;
-    complete(&mut tx, &NOW, task.id).await.unwrap();
-    change(&mut tx, &NOW, task.id, to_status(TaskStatus::Todo)).await.unwrap();
+    complete(&mut tx, &NOW, MANAGER, task.id).await.unwrap();
+    change(&mut tx, &NOW, MANAGER, task.id, to_status(TaskStatus::Todo)).await.unwrap();
 
-    let completed = complete(&mut tx, &LATER, task.id).await.unwrap();
+    let completed = complete(&mut tx, &LATER, MANAGER, task.id).await.unwrap();
 
     assert_eq!(completed.completed_at, Some(LATER.0));
 }
@@ -133,7 +133,7 @@ async fn changing_nothing_keeps_the_version() {
     };
 
     for nothing in [TaskChange::default(), same] {
-        assert_eq!(change(&mut tx, &LATER, task.id, nothing).await.unwrap(), task);
+        assert_eq!(change(&mut tx, &LATER, MANAGER, task.id, nothing).await.unwrap(), task);
     }
 
     assert_eq!(show(&mut tx, task.id).await.unwrap(), task);
@@ -157,8 +157,8 @@ async fn a_change_sets_each_field_given_and_empties_what_is_given_empty() {
     };
     let empty = TaskChange { assignee: Some(None), due: Some(None), ..TaskChange::default() };
 
-    let filled = change(&mut tx, &NOW, task.id, full).await.unwrap();
-    let emptied = change(&mut tx, &NOW, task.id, empty).await.unwrap();
+    let filled = change(&mut tx, &NOW, MANAGER, task.id, full).await.unwrap();
+    let emptied = change(&mut tx, &NOW, MANAGER, task.id, empty).await.unwrap();
 
     let (status, priority, assignee) = (TaskStatus::Blocked, TaskPriority::High, Some(ada));
     let expected = Task { project: there, title, description, status, priority, assignee, due, version: 2, ..task };
@@ -172,7 +172,7 @@ async fn giving_a_task_to_a_stranger_is_refused() {
     let stranger = UserId::generate();
     let given = TaskChange { assignee: Some(Some(stranger)), ..TaskChange::default() };
 
-    let refused = change(&mut tx, &NOW, task.id, given).await;
+    let refused = change(&mut tx, &NOW, MANAGER, task.id, given).await;
 
     assert!(matches!(refused, Err(TaskError::AssigneeUnknown(user)) if user == stranger), "{refused:?}");
     assert_eq!(show(&mut tx, task.id).await.unwrap(), task);
@@ -186,7 +186,7 @@ async fn a_task_of_somebody_who_left_can_still_be_completed() {
     let task = create(&mut tx, &NOW, &NewTask { assignee: Some(ada), ..new_task(project) }).await.unwrap();
     tx.remove_member(ada);
 
-    let completed = complete(&mut tx, &NOW, task.id).await.unwrap();
+    let completed = complete(&mut tx, &NOW, MANAGER, task.id).await.unwrap();
 
     assert_eq!((completed.status, completed.assignee), (TaskStatus::Done, Some(ada)));
 }
@@ -197,7 +197,7 @@ async fn moving_a_task_to_an_unknown_project_is_refused() {
     let unknown = ProjectId::generate();
     let moved = TaskChange { project: Some(unknown), ..TaskChange::default() };
 
-    let refused = change(&mut tx, &NOW, task.id, moved).await;
+    let refused = change(&mut tx, &NOW, MANAGER, task.id, moved).await;
 
     assert!(matches!(refused, Err(TaskError::ProjectUnknown(id)) if id == unknown), "{refused:?}");
     assert_eq!(show(&mut tx, task.id).await.unwrap(), task);
@@ -211,21 +211,60 @@ async fn a_change_locks_the_task_it_reads() {
     tx.tasks.expect_find_for_update().once().returning(move |_| Ok(Some(read.clone())));
     tx.tasks.expect_update().once().returning(|task| Ok(task.clone()));
 
-    let completed = complete(&mut tx, &NOW, id).await.unwrap();
+    let completed = complete(&mut tx, &NOW, MANAGER, id).await.unwrap();
 
     assert_eq!(completed, Task { status: TaskStatus::Done, completed_at: Some(NOW.0), ..task });
 }
 
 #[tokio::test]
+async fn whoever_does_not_manage_changes_their_own_tasks_only() {
+    let (mut tx, project) = work().await;
+    let (ada, bob) = (UserId::generate(), UserId::generate());
+    tx.add_member(bob);
+    let new = NewTask { creator: Some(ada), assignee: Some(bob), ..new_task(project) };
+    let task = create(&mut tx, &NOW, &new).await.unwrap();
+    let of = |user| Editor { user, manages: false };
+
+    for stranger in [of(Some(UserId::generate())), of(None)] {
+        let refused = [
+            change(&mut tx, &NOW, stranger, task.id, to_status(TaskStatus::Blocked)).await.map(drop),
+            complete(&mut tx, &NOW, stranger, task.id).await.map(drop),
+            delete(&mut tx, stranger, task.id).await,
+        ];
+        for refused in refused {
+            assert!(matches!(refused, Err(TaskError::NotOwn(id)) if id == task.id), "{refused:?}");
+        }
+    }
+    assert_eq!(show(&mut tx, task.id).await.unwrap(), task);
+
+    for editor in [of(Some(ada)), of(Some(bob)), MANAGER] {
+        complete(&mut tx, &NOW, editor, task.id).await.unwrap();
+        change(&mut tx, &NOW, editor, task.id, to_status(TaskStatus::Todo)).await.unwrap();
+    }
+    delete(&mut tx, of(Some(bob)), task.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_made_and_nobody_does_is_nobodys() {
+    let (mut tx, task) = work_with_task().await;
+    let somebody = Editor { user: Some(UserId::generate()), manages: false };
+
+    let refused = complete(&mut tx, &NOW, somebody, task.id).await;
+
+    assert!(matches!(refused, Err(TaskError::NotOwn(_))), "{refused:?}");
+    assert!(!Editor { user: None, manages: false }.may_change(&task));
+}
+
+#[tokio::test]
 async fn a_missing_task_is_not_found() {
     let (mut tx, task) = work_with_task().await;
-    delete(&mut tx, task.id).await.unwrap();
+    delete(&mut tx, MANAGER, task.id).await.unwrap();
 
     let refused = [
         show(&mut tx, task.id).await.map(drop),
-        change(&mut tx, &NOW, task.id, TaskChange::default()).await.map(drop),
-        complete(&mut tx, &NOW, task.id).await.map(drop),
-        delete(&mut tx, task.id).await,
+        change(&mut tx, &NOW, MANAGER, task.id, TaskChange::default()).await.map(drop),
+        complete(&mut tx, &NOW, MANAGER, task.id).await.map(drop),
+        delete(&mut tx, MANAGER, task.id).await,
     ];
 
     for result in refused {
@@ -273,7 +312,7 @@ async fn a_failure_of_the_store_is_no_missing_task() {
     let mut tx = MockWork::default();
     tx.tasks.expect_find_for_update().once().returning(|_| Err(StoreError::unavailable("no route")));
 
-    let refused = complete(&mut tx, &NOW, TaskId::generate()).await;
+    let refused = complete(&mut tx, &NOW, MANAGER, TaskId::generate()).await;
 
     assert!(matches!(refused, Err(TaskError::Store(StoreError::Unavailable(_)))), "{refused:?}");
 }

@@ -21,7 +21,7 @@ use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo};
 /// use tenantry_tenancy::{SystemClock, UserId};
 /// use tenantry_work::WorkTx;
 /// use tenantry_work::tasks::{self, NewTask, TaskStatus};
-/// use tenantry_work::testing::{MemoryWork, new_project, new_task};
+/// use tenantry_work::testing::{MANAGER, MemoryWork, new_project, new_task};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tasks::TaskError> {
@@ -31,7 +31,7 @@ use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo};
 /// let new = NewTask { assignee: Some(ada), ..new_task(project.id) };
 ///
 /// let task = tasks::create(&mut tx, &SystemClock, &new).await?;
-/// let task = tasks::complete(&mut tx, &SystemClock, task.id).await?;
+/// let task = tasks::complete(&mut tx, &SystemClock, MANAGER, task.id).await?;
 ///
 /// assert_eq!(task.status, TaskStatus::Done);
 /// # Ok(())
@@ -163,7 +163,7 @@ impl TaskRepo for MemoryWork {
         check_free(&self.tasks, new.id)?;
         self.check_project(new.project)?;
         let now = self.clock.now();
-        let NewTask { id, project, title, description, status, priority, assignee, due } = new.clone();
+        let NewTask { id, project, title, description, status, priority, assignee, due, creator } = new.clone();
         let task = Task {
             id,
             project,
@@ -174,6 +174,7 @@ impl TaskRepo for MemoryWork {
             assignee,
             due,
             completed_at,
+            creator,
             version: 1,
             created_at: now,
             updated_at: now,

@@ -21,13 +21,14 @@ pub(super) async fn a_task_comes_back_as_stored(tx: &mut dyn WorkTx, member: Use
         priority: TaskPriority::Urgent,
         assignee: Some(member),
         due: DueDate::parse("2028-02-29").ok(),
+        creator: Some(member),
         ..plain.clone()
     };
 
     for new in [plain, full] {
         let task = insert(tx, &new).await;
 
-        let NewTask { id, project, title, description, status, priority, assignee, due } = new;
+        let NewTask { id, project, title, description, status, priority, assignee, due, creator } = new;
         let completed_at = completion(status);
         let (version, created_at, updated_at) = (1, task.created_at, task.created_at);
         let expected = Task {
@@ -40,6 +41,7 @@ pub(super) async fn a_task_comes_back_as_stored(tx: &mut dyn WorkTx, member: Use
             assignee,
             due,
             completed_at,
+            creator,
             version,
             created_at,
             updated_at,

@@ -1,0 +1,109 @@
+//! `/api/v1/audit-events`: what happened in the tenant.
+
+use actix_web::http::Method;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tenantry_app::TenantStore;
+use tenantry_tenancy::audit::{AuditEvent, AuditQuery, AuditWord};
+use tenantry_tenancy::permissions::needs::ReadAudit;
+use tenantry_tenancy::{Actor, AuditEventId, AuditedId, Limit, RequestId};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::cursor::Cursors;
+use crate::extract::{Can, Query};
+use crate::list::{List, PageView, Paging};
+use crate::problem::ApiError;
+use crate::routes::Routes;
+
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.tenant(Method::GET, "/api/v1/audit-events", "List what happened in the tenant, the newest first", list);
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize, ToSchema)]
+struct AuditEventView {
+    id: AuditEventId,
+    at: DateTime<Utc>,
+    /// To what kind of thing.
+    resource: String,
+    /// To which one.
+    row_id: AuditedId,
+    /// `insert`, `update`, `delete`, or the name of an event that changed nothing.
+    action: String,
+    /// Who did it: `user:<id>`, `api_key:<id>`, `api_client:<id>`, `service:<name>`, `operator:<id>` or `system`.
+    actor: String,
+    request_id: RequestId,
+    /// The thing as it was.
+    #[schema(value_type = Option<Object>)]
+    before: Option<Value>,
+    /// The thing as it was from then on.
+    #[schema(value_type = Option<Object>)]
+    after: Option<Value>,
+}
+
+impl From<AuditEvent> for AuditEventView {
+    fn from(event: AuditEvent) -> Self {
+        let AuditEvent { id, at, resource, row, action, actor, request, before, after } = event;
+        Self { id, at, resource, row_id: row, action, actor, request_id: request, before, after }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct AuditFilter {
+    /// How many at the most.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// Only what they did.
+    #[param(inline)]
+    actor: Option<Actor>,
+    /// Only what happened to this kind of thing.
+    #[param(inline)]
+    resource: Option<AuditWord>,
+    /// Only what happened so.
+    #[param(inline)]
+    action: Option<AuditWord>,
+    /// Only what happened to this one.
+    #[param(inline)]
+    row_id: Option<AuditedId>,
+    /// Only what happened then or later.
+    from: Option<DateTime<Utc>>,
+    /// Only what happened before.
+    to: Option<DateTime<Utc>>,
+}
+
+impl AuditFilter {
+    /// The list that the filter makes, as its cursors know it.
+    fn name(&self) -> String {
+        let word = |word: &Option<AuditWord>| word.as_ref().map(|word| word.as_str().to_owned()).unwrap_or_default();
+        let time = |time: Option<DateTime<Utc>>| time.map(|time| time.to_rfc3339()).unwrap_or_default();
+        format!(
+            "audit-events?actor={}&resource={}&action={}&row_id={}&from={}&to={}",
+            self.actor.map(|actor| actor.to_string()).unwrap_or_default(),
+            word(&self.resource),
+            word(&self.action),
+            self.row_id.map(|row| row.to_string()).unwrap_or_default(),
+            time(self.from),
+            time(self.to),
+        )
+    }
+}
+
+async fn list(
+    caller: Can<ReadAudit>,
+    store: Data<TenantStore>,
+    cursors: Data<Cursors>,
+    Query(filter): Query<AuditFilter>,
+) -> Result<PageView<AuditEventView>, ApiError> {
+    let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: None };
+    let list = List::open(&cursors, caller.tenant(), filter.name(), &paging)?;
+    let (after, limit) = (list.page.after.map(AuditEventId::from_uuid), list.page.limit);
+    let AuditFilter { actor, resource, action, row_id: row, from, to, .. } = filter;
+    let query = AuditQuery { actor, resource, action, row, from, to, after, limit };
+    let page = store.read(&caller, async |tx| tx.access().audit().list(&query).await).await?;
+    Ok(list.view(page))
+}

@@ -1,0 +1,2 @@
+drop table registry.acting_grants;
+drop function registry.note_acting();
