@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
+mod api_clients;
 mod audit;
 mod auth;
 mod bodies;
@@ -21,6 +22,7 @@ mod injection;
 mod isolation;
 mod lists;
 mod migrations;
+mod oauth;
 mod openapi;
 mod operators;
 mod outage;

@@ -12,7 +12,7 @@ use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
 use crate::extract::{Body, CameFrom};
 use crate::problem::ApiError;
-use crate::reply::Show;
+use crate::reply::{Kept, Show};
 use crate::routes::Routes;
 
 pub(crate) fn routes(routes: &mut Routes) {
@@ -133,8 +133,8 @@ json_schema!(KeySet, {
     ObjectBuilder::new().property("keys", ArrayBuilder::new().items(key)).required("keys")
 });
 
-async fn jwks(auth: Data<Authenticator>) -> Result<Show<KeySet>, ApiError> {
-    Ok(Show(KeySet(auth.jwks())))
+async fn jwks(auth: Data<Authenticator>) -> Result<Kept<KeySet>, ApiError> {
+    Ok(Kept(KeySet(auth.jwks())))
 }
 
 impl From<LoginError> for ApiError {

@@ -3,7 +3,9 @@
 //! May use `app`, the modules, `auth` and `tenancy`; knows no SQL. Start reading at `projects.rs`, then
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
+mod api_clients;
 mod auth;
+mod client_tokens;
 mod conditions;
 mod cursor;
 mod docs;
@@ -11,6 +13,7 @@ mod edge;
 mod extract;
 mod health;
 mod list;
+mod oauth;
 mod openapi;
 mod problem;
 mod projects;
@@ -117,6 +120,9 @@ fn all() -> Routes {
     tasks::routes(&mut routes);
     auth::routes(&mut routes);
     sessions::routes(&mut routes);
+    api_clients::routes(&mut routes);
+    client_tokens::routes(&mut routes);
+    oauth::routes(&mut routes);
     tenants::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);

@@ -7,6 +7,7 @@
 
 pub mod authenticator;
 pub mod browser_sessions;
+pub mod clients;
 pub mod credentials;
 pub mod keys;
 mod logins;
@@ -24,6 +25,9 @@ pub mod watch;
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{
     BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,
+};
+pub use clients::{
+    ClientCredentials, ClientGrant, ClientRotation, ClientSecret, ClientStore, ClientTokens, IssuedToken, NewClientSession,
 };
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,

@@ -2,6 +2,7 @@
 //! authenticator over them ([`World`]), and the contract that every credential store keeps.
 
 mod browser_sessions;
+mod clients;
 pub mod contract;
 pub mod memory;
 pub mod world;

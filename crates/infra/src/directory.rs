@@ -1,5 +1,6 @@
 //! The questions that come before a tenant is known, asked as the role `tenantry_directory`.
 
+mod api_clients;
 mod browser_sessions;
 
 use std::time::Duration;

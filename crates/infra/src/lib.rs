@@ -3,6 +3,7 @@
 //! May use `app`, the modules, `tenancy` and the ports of `auth`; the only crate that knows diesel or SQL. Start reading at
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
 
+mod api_clients;
 mod connection;
 mod directory;
 mod error;

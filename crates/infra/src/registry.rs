@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use crate::connection::Pool;
 use crate::rows::{parsed, trusted};
-use crate::schema::{changes, memberships, operators, provisioning_steps, sessions, tenants, users};
+use crate::schema::{api_client_sessions, changes, memberships, operators, provisioning_steps, sessions, tenants, users};
 
 /// The registry in Postgres.
 pub struct PgRegistry {
-    pool: Pool,
+    pub(crate) pool: Pool,
 }
 
 impl PgRegistry {
@@ -98,6 +98,8 @@ impl PgRegistry {
     /// Forgets sessions that ended a day ago, and changes that every instance has seen: those of three days ago.
     pub async fn prune(&self, moment: DateTime<Utc>) -> Result<(), StoreError> {
         let ended = sessions::table.filter(sessions::ends_at.lt(moment - TimeDelta::days(1)));
+        self.pool.execute(diesel::delete(ended)).await?;
+        let ended = api_client_sessions::table.filter(api_client_sessions::ends_at.lt(moment - TimeDelta::days(1)));
         self.pool.execute(diesel::delete(ended)).await?;
         let seen = changes::table.filter(changes::at.lt(moment - TimeDelta::days(3)));
         self.pool.execute(diesel::delete(seen)).await?;

@@ -90,6 +90,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry.api_clients (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        permissions -> Array<Text>,
+        enabled -> Bool,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.api_client_secrets (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        api_client_id -> Uuid,
+        digest -> Binary,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    registry.api_client_sessions (id) {
+        id -> Uuid,
+        ends_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     registry.operators (id) {
         id -> Uuid,
         email -> Text,
@@ -140,8 +170,8 @@ pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events"];
 tenant_tables!(projects, tasks);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
-pub const SHARED_TABLES: &[&str] = &["memberships", "roles"];
-tenant_tables!(memberships, roles);
+pub const SHARED_TABLES: &[&str] = &["memberships", "roles", "api_clients", "api_client_secrets"];
+tenant_tables!(memberships, roles, api_clients, api_client_secrets);
 
 /// The rows of `table` that belong to `tenant`: row-level security says so too, this says it in the statement, where a
 /// distributed Postgres looks for the one shard to ask.

@@ -20,6 +20,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
+use tenantry_tenancy::api_clients::ApiClientRepo;
 use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
 use tenantry_work::projects::ProjectRepo;
@@ -268,6 +269,10 @@ impl WorkTx for PgTenantTx {
 
 impl AccessTx for PgTenantTx {
     fn members(&mut self) -> &mut dyn MemberRepo {
+        self
+    }
+
+    fn api_clients(&mut self) -> &mut dyn ApiClientRepo {
         self
     }
 }

@@ -57,6 +57,7 @@ impl Services {
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
             sessions: directory.clone(),
+            clients: directory.clone(),
             watch: watch.clone(),
             clock: Arc::new(SystemClock),
             remembered_tokens: settings.auth.remembered_tokens,

@@ -5,6 +5,7 @@
 //! [`permissions`] and [`directory`] (what must be known before a tenant is).
 
 pub mod access;
+pub mod api_clients;
 pub mod clock;
 pub mod directory;
 pub mod error;

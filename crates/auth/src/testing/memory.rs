@@ -105,6 +105,7 @@ pub(super) struct State {
     pub(super) sessions: HashMap<SessionId, Session>,
     tokens: HashMap<TokenDigest, Token>,
     pub(super) browsers: HashMap<TokenDigest, Browser>,
+    pub(super) clients: super::clients::Clients,
     operators: HashMap<TokenDigest, OperatorId>,
 }
 

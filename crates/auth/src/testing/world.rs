@@ -58,6 +58,7 @@ impl World {
             passwords: passwords.clone(),
             store: store.clone(),
             sessions: store.clone(),
+            clients: store.clone(),
             watch: watch.clone(),
             clock: clock.clone(),
             remembered_tokens: 100,

@@ -22,6 +22,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     5 "0005_directory",
     6 "0006_access",
     7 "0007_browser_sessions",
+    8 "0008_api_clients",
 );
 
 /// The tables of tenants: once per schema that has them.
