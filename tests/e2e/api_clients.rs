@@ -92,7 +92,10 @@ async fn a_client_logs_in_and_acts_in_its_tenant_with_its_scopes() {
         machine.get("/api/v1/me/sessions").await.expect(403);
         let actor = format!("api_client:{}", client.id);
         let schema = tenant.tenant.schema();
-        let audited = format!("select count(*) from {schema}.audit_events where tenant_id = '{}' and actor = '{actor}'", tenant.tenant.id);
+        let audited = format!(
+            "select count(*) from {schema}.audit_events where tenant_id = '{}' and actor = '{actor}'",
+            tenant.tenant.id
+        );
         assert!(suite.admin().await.query_one(&audited, &[]).await.unwrap().get::<_, i64>(0) > 0);
     }
 }
@@ -267,7 +270,10 @@ async fn a_clients_refresh_token_that_comes_back_late_ends_its_session_and_is_au
         assert_eq!(face(&refresh(&suite, &second).await.expect(401)), face(&reused));
         caller(&suite, &other).get("/api/v1/projects").await.expect(200);
         let schema = tenant.tenant.schema();
-        let audited = format!("select count(*) from {schema}.audit_events where action = 'refresh_reused' and row_id = '{}'", client.id);
+        let audited = format!(
+            "select count(*) from {schema}.audit_events where action = 'refresh_reused' and row_id = '{}'",
+            client.id
+        );
         assert_eq!(suite.admin().await.query_one(&audited, &[]).await.unwrap().get::<_, i64>(0), 1);
     }
 }

@@ -73,12 +73,16 @@ async fn client_credentials_give_an_access_token_and_no_refresh_token() {
         let members: BTreeSet<&str> = answer.json.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(members, BTreeSet::from(["access_token", "expires_in", "scope", "token_type"]), "{}", answer.text);
         assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
-        assert_eq!((&answer.json["token_type"], &answer.json["scope"]), (&json!("Bearer"), &json!("projects:read tasks:read")));
+        assert_eq!(
+            (&answer.json["token_type"], &answer.json["scope"]),
+            (&json!("Bearer"), &json!("projects:read tasks:read"))
+        );
         let claims = answer.json["access_token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
         let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap();
         let claims: Value = serde_json::from_slice(&claims).unwrap();
         assert_eq!((&claims["sub"], &claims["client_id"]), (&json!(client.id), &json!(client.id)));
-        let machine = Caller { token: answer.json["access_token"].as_str().unwrap().to_owned(), base: suite.base.clone() };
+        let machine =
+            Caller { token: answer.json["access_token"].as_str().unwrap().to_owned(), base: suite.base.clone() };
         machine.get("/api/v1/projects").await.expect(200);
     }
 }
@@ -200,7 +204,8 @@ async fn what_is_not_the_clients_own_is_not_revoked_and_the_answer_does_not_tell
     let suite = suite().await;
     let (tenant, client, own) = world(&suite).await;
     let (_, _, foreign) = world(&suite).await;
-    let (owner, other) = (tenant.owner(), issued(&suite, &Client::new(&tenant.owner(), &["projects:read"]).await).await);
+    let (owner, other) =
+        (tenant.owner(), issued(&suite, &Client::new(&tenant.owner(), &["projects:read"]).await).await);
 
     for token in [&foreign.token, &owner.token, &other.token, "nonsense", "tnr_nonsense"] {
         let answer = as_client(&suite, &client, REVOKE, &format!("token={token}")).await;
@@ -228,7 +233,10 @@ async fn only_live_tokens_of_the_clients_own_tenant_are_told_about() {
 
     assert_eq!((told.status, told.header("cache-control")), (200, "no-store"));
     assert_eq!((&told.json["active"], &told.json["client_id"]), (&json!(true), &json!(client.id)));
-    assert_eq!((&told.json["scope"], &told.json["tenant"]), (&json!("projects:read tasks:read"), &json!(tenant.tenant.id)));
+    assert_eq!(
+        (&told.json["scope"], &told.json["tenant"]),
+        (&json!("projects:read tasks:read"), &json!(tenant.tenant.id))
+    );
     assert!(told.json["exp"].is_i64() && told.json["sub"] == client.id.as_str());
     assert_eq!(of_owner.json["active"], true);
     let stripped = own.token.rsplit_once('.').unwrap().0;

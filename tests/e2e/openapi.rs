@@ -171,7 +171,11 @@ fn every_operation_names_its_answers() {
         let is_oauth = path.starts_with("/oauth/");
         assert_eq!(secured || is_oauth || path.starts_with("/api/v1/auth/"), has("401"), "{at}");
         assert_eq!(path.contains('{'), has("404"), "{at}");
-        assert_eq!(operation.get("requestBody").is_some(), has("408") && has("413") && (has("415") || is_oauth), "{at}");
+        assert_eq!(
+            operation.get("requestBody").is_some(),
+            has("408") && has("413") && (has("415") || is_oauth),
+            "{at}"
+        );
         for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with('2')) {
             if is_oauth && matches!(status.as_str(), "400" | "401") {
                 let schema = &response["content"]["application/json"]["schema"]["$ref"];

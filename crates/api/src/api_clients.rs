@@ -97,7 +97,11 @@ impl<'de> Deserialize<'de> for Scopes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let words = Vec::<String>::deserialize(deserializer)?;
         let scopes = PermissionSet::from_scopes(words.iter().map(String::as_str)).map_err(serde::de::Error::custom)?;
-        if scopes.is_empty() { Err(serde::de::Error::custom("must name at least one permission")) } else { Ok(Self(scopes)) }
+        if scopes.is_empty() {
+            Err(serde::de::Error::custom("must name at least one permission"))
+        } else {
+            Ok(Self(scopes))
+        }
     }
 }
 

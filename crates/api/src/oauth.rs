@@ -11,6 +11,7 @@ use tenantry_auth::{AuthError, Authenticator, ClientGrant, IssuedToken, Principa
 use tenantry_tenancy::{Actor, Permission, PermissionSet, StoreError, TenantId};
 use utoipa::ToSchema;
 
+use crate::edge::OwnWords;
 use crate::extract::{OauthForm, Parameters};
 use crate::openapi::Operation;
 use crate::problem::ApiError;
@@ -72,7 +73,9 @@ impl Responder for OauthRefusal {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         let is_client = self.error.error == "invalid_client";
-        let mut response = json(if is_client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST }, &self.error);
+        let mut response =
+            json(if is_client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST }, &self.error);
+        response.extensions_mut().insert(OwnWords);
         if self.challenges {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tenantry\""));
         }

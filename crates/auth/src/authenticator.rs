@@ -11,8 +11,8 @@ use tenantry_tenancy::{Clock, StoreError, Tenant, Version};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken, Passwords,
-    Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
+    AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken,
+    Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -74,9 +74,7 @@ impl Authenticator {
     pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Arc<Principal>, AuthError> {
         let text = credential.text();
         let known = match self.remembered(credential)? {
-            Some(principal) if !self.is_void(&principal.access).await? => {
-                Some(principal)
-            }
+            Some(principal) if !self.is_void(&principal.access).await? => Some(principal),
             Some(principal) => {
                 self.forget_void(text, &principal)?;
                 None

@@ -239,7 +239,8 @@ impl Authenticator {
         scopes: PermissionSet,
         grant: Option<CredentialId>,
     ) -> Result<IssuedToken, StoreError> {
-        let (role, expires_in) = (RoleName::parse(ROLE).map_err(StoreError::internal)?, self.settings().access_lifetime);
+        let (role, expires_in) =
+            (RoleName::parse(ROLE).map_err(StoreError::internal)?, self.settings().access_lifetime);
         let scopes = client.permissions.intersection(scopes);
         let holder = Holder {
             actor: Actor::ApiClient(client.client),

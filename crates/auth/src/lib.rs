@@ -27,7 +27,8 @@ pub use browser_sessions::{
     BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,
 };
 pub use clients::{
-    ClientCredentials, ClientGrant, ClientRotation, ClientSecret, ClientStore, ClientTokens, IssuedToken, NewClientSession,
+    ClientCredentials, ClientGrant, ClientRotation, ClientSecret, ClientStore, ClientTokens, IssuedToken,
+    NewClientSession,
 };
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,

@@ -166,4 +166,13 @@ impl PgRegistry {
         self.pool.execute(secret).await?;
         Ok(())
     }
+
+    /// Removes a tenant's clients of this name.
+    pub async fn remove_api_clients(&self, tenant: TenantId, name: &ApiClientName) -> Result<(), StoreError> {
+        let named = api_clients::table
+            .filter(api_clients::tenant_id.eq(tenant.as_uuid()))
+            .filter(api_clients::name.eq(name.as_str()));
+        self.pool.execute(diesel::delete(named)).await?;
+        Ok(())
+    }
 }

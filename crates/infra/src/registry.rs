@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use crate::connection::Pool;
 use crate::rows::{parsed, trusted};
-use crate::schema::{api_client_sessions, changes, memberships, operators, provisioning_steps, sessions, tenants, users};
+use crate::schema::{
+    api_client_sessions, changes, memberships, operators, provisioning_steps, sessions, tenants, users,
+};
 
 /// The registry in Postgres.
 pub struct PgRegistry {
@@ -81,6 +83,12 @@ impl PgRegistry {
             ))
             .returning(operators::id);
         only(self.pool.load(insert).await?).map(OperatorId::from_uuid)
+    }
+
+    /// The tenant of this slug, in whatever state.
+    pub async fn find_by_slug(&self, slug: &Slug) -> Result<Option<Tenant>, StoreError> {
+        let find = tenants::table.filter(tenants::slug.eq(slug.as_str())).select(TenantRow::as_select());
+        self.pool.load::<_, TenantRow, _>(find).await?.pop().map(Tenant::try_from).transpose()
     }
 
     /// Whether there is any tenant.

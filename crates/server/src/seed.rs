@@ -7,11 +7,12 @@ use anyhow::{Context, Result, ensure};
 use chrono::Utc;
 use serde::Serialize;
 use tenantry_app::TenantStore;
-use tenantry_auth::{CredentialStore, Holder, NewSession, Password, Passwords, RefreshToken};
+use tenantry_auth::{ClientSecret, CredentialStore, Holder, NewSession, Password, Passwords, RefreshToken};
+use tenantry_tenancy::api_clients::{ApiClientName, NewApiClient, SecretDigest};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
 use tenantry_tenancy::{
-    Actor, Email, Placement, Plan, RequestId, Role, SessionId, Slug, StoreError, SystemClock, Tenant, TenantId,
-    TenantScope,
+    Actor, ApiClientId, Email, PermissionSet, Placement, Plan, RequestId, Role, SessionId, Slug, StoreError,
+    SystemClock, Tenant, TenantId, TenantScope,
 };
 use tenantry_work::projects::{NewProject, ProjectDescription, ProjectId, ProjectName, ProjectStatus};
 use tenantry_work::tasks::{self, NewTask, TaskDescription, TaskError, TaskId, TaskPriority, TaskStatus, TaskTitle};
@@ -22,6 +23,8 @@ use crate::settings::Settings;
 
 /// Where the tokens are written.
 pub const TOKENS_FILE: &str = "test_tokens.json";
+/// What the machine client of each tenant is called.
+const CLIENT: &str = "Development";
 /// How long the access tokens in the file are good.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -117,6 +120,8 @@ struct TenantTokens {
     users: Vec<UserTokens>,
     access_token: String,
     refresh_token: String,
+    client_id: ApiClientId,
+    client_secret: String,
 }
 
 #[derive(Serialize)]
@@ -144,11 +149,32 @@ pub async fn write_tokens(settings: &Settings, services: &Services, path: &Path)
         // Somebody may have removed or suspended a seeded tenant; that is their good right.
         let (Some(id), Some(owner)) = (tenant, users.first()) else { continue };
         let (access_token, refresh_token) = (owner.access_token.clone(), owner.refresh_token.clone());
-        tenants.push(TenantTokens { id, slug: slug.to_owned(), placement, users, access_token, refresh_token });
+        let (client_id, client_secret) = client(services, id).await?;
+        let slug = slug.to_owned();
+        tenants.push(TenantTokens {
+            id,
+            slug,
+            placement,
+            users,
+            access_token,
+            refresh_token,
+            client_id,
+            client_secret: client_secret.reveal().to_owned(),
+        });
     }
     let first = tenants.first().map(|tenant| tenant.access_token.clone());
     write_private(path, &serde_json::to_string_pretty(&TokensFile { tenants })?)?;
     Ok(first)
+}
+
+/// The tenant's seeded machine client, made anew: nobody can tell the secret of the one before.
+async fn client(services: &Services, tenant: TenantId) -> Result<(ApiClientId, ClientSecret)> {
+    let name = ApiClientName::parse(CLIENT)?;
+    let (new, secret) =
+        (NewApiClient { id: ApiClientId::generate(), name, scopes: PermissionSet::BUSINESS }, ClientSecret::generate());
+    services.registry.remove_api_clients(tenant, &new.name).await?;
+    services.registry.add_api_client(tenant, &new, &SecretDigest(*secret.digest().as_bytes())).await?;
+    Ok((new.id, secret))
 }
 
 /// Begins a session without asking for the password, whose check would take a while for each of them.

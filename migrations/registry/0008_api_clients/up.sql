@@ -19,7 +19,7 @@ create table registry.api_clients (
 select sec.share('registry.api_clients');
 grant select, delete on registry.api_clients to tenantry_api;
 grant insert (id, name, permissions), update (name, permissions, enabled) on registry.api_clients to tenantry_api;
-grant select on registry.api_clients to tenantry_platform;
+grant select, delete on registry.api_clients to tenantry_platform;
 grant insert (tenant_id, id, name, permissions) on registry.api_clients to tenantry_platform;
 
 -- A client's secrets: the current one and, for a while after it was rotated, the one before.

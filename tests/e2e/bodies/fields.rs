@@ -97,8 +97,9 @@ async fn a_field_of_the_wrong_type_is_named() {
     for example in &with_body {
         for (name, schema) in fields(&examples, example) {
             let is_object = schema["type"] == "object";
-            let is_right =
-                |value: &str| matches!((schema["type"].as_str(), value), (Some("integer"), "1") | (Some("boolean"), "true"));
+            let is_right = |value: &str| {
+                matches!((schema["type"].as_str(), value), (Some("integer"), "1") | (Some("boolean"), "true"))
+            };
             for value in ["1", "true", "1.5", "[]", "{}", "[\"a\"]", &deep] {
                 if is_object && value == "{}" || is_right(value) {
                     continue;

@@ -59,8 +59,10 @@ async fn a_refresh_token_that_comes_back_late_ends_the_session_and_its_access_to
     let world = World::new().await;
     let (_, _, id, secret) = client(&world).await;
     let shown = ClientCredentials { id: &id, secret: &secret };
-    let (first, other) =
-        (world.authenticator.log_in_client(shown).await.unwrap(), world.authenticator.log_in_client(shown).await.unwrap());
+    let (first, other) = (
+        world.authenticator.log_in_client(shown).await.unwrap(),
+        world.authenticator.log_in_client(shown).await.unwrap(),
+    );
     let second = world.authenticator.refresh_client(&first.refresh).await.unwrap();
     let again = world.authenticator.refresh_client(&first.refresh).await.unwrap();
     assert_eq!(again.refresh, second.refresh);

@@ -88,7 +88,10 @@ impl ClientStore for MemoryCredentials {
         if session.revoked || session.ends_at <= rotation.now || token.expires_at <= rotation.now {
             return Ok(ClientRotation::Unknown);
         }
-        if token.used.is_some_and(|(used_at, _)| (rotation.now - used_at).to_std().is_ok_and(|since| since > rotation.grace)) {
+        if token
+            .used
+            .is_some_and(|(used_at, _)| (rotation.now - used_at).to_std().is_ok_and(|since| since > rotation.grace))
+        {
             session.revoked = true;
             self.directory.announce_void(id, Version::REVOKED);
             return Ok(ClientRotation::Reused { session: id });
