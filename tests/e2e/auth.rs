@@ -19,13 +19,13 @@ const REFRESH: &str = "/api/v1/auth/token/refresh";
 const VERIFY: &str = "/api/v1/auth/token/verify";
 
 /// Somebody of a tenant who has a password.
-struct Person {
-    username: String,
-    password: &'static str,
+pub struct Person {
+    pub username: String,
+    pub password: &'static str,
 }
 
 impl Person {
-    async fn new(suite: &Suite, tenant: &Tenant, role: Role) -> Self {
+    pub async fn new(suite: &Suite, tenant: &Tenant, role: Role) -> Self {
         let password = "correct horse battery staple";
         let passwords = Passwords::new(suite.settings.passwords()).unwrap();
         let hash = passwords.hash(&Password::parse(password).unwrap()).await.unwrap();
@@ -34,11 +34,11 @@ impl Person {
     }
 
     /// What the person sends to log in, without a tenant.
-    fn credentials(&self) -> Value {
+    pub fn credentials(&self) -> Value {
         json!({ "username": self.username, "password": self.password })
     }
 
-    async fn log_in(&self, suite: &Suite) -> Response {
+    pub async fn log_in(&self, suite: &Suite) -> Response {
         post(suite, TOKEN, &self.credentials()).await.expect(200)
     }
 }

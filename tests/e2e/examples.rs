@@ -2,14 +2,17 @@
 //!
 //! So a new route is covered by every test that goes over all of them, the day it is registered.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tenantry_api::{Access, RouteInfo};
+use tenantry_auth::{NewBrowserSession, SessionStore, SessionToken};
+use tenantry_server::Services;
 use tenantry_server::operations::create_operator;
-use tenantry_tenancy::{Email, Role};
+use tenantry_tenancy::{Email, Role, SessionId, TenantId, UserId};
 
 use crate::harness::{Caller, Request, Suite, Tenant, apart};
 
@@ -47,8 +50,9 @@ pub struct Examples {
     pub document: Value,
     pub owner: Caller,
     pub operator: Caller,
-    tenant: String,
-    user: String,
+    services: Arc<Services>,
+    tenant: TenantId,
+    user: UserId,
 }
 
 impl Examples {
@@ -57,8 +61,9 @@ impl Examples {
             document: tenantry_api::openapi(),
             owner: tenant.owner(),
             operator: operator(suite).await,
-            tenant: tenant.tenant.id.to_string(),
-            user: tenant.user(Role::Owner).to_string(),
+            services: suite.services.clone(),
+            tenant: tenant.tenant.id,
+            user: tenant.user(Role::Owner),
         }
     }
 
@@ -85,7 +90,7 @@ impl Examples {
         let mut path = route.path.to_owned();
         if let Some((collection, _)) = route.path.split_once("/{id}") {
             let id = match route.access {
-                Access::Operator => self.tenant.clone(),
+                Access::Operator => self.tenant.to_string(),
                 Access::Public | Access::Person | Access::Tenant(_) => self.create(collection).await,
             };
             path = path.replace("{id}", &id);
@@ -95,7 +100,8 @@ impl Examples {
         for (place, parameter) in needed.enumerate() {
             let value = self.value(parameter["name"].as_str().unwrap(), &parameter["schema"]).await;
             let separator = if place == 0 { '?' } else { '&' };
-            path = format!("{path}{separator}{}={}", parameter["name"].as_str().unwrap(), value.as_str().unwrap());
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            path = format!("{path}{separator}{}={value}", parameter["name"].as_str().unwrap());
         }
         let body = match self.body_schema(route) {
             Some(schema) => Some(self.object(&schema).await),
@@ -133,7 +139,28 @@ impl Examples {
         }
     }
 
+    /// Makes something that a collection has, and tells its id.
     async fn create(&self, collection: &str) -> String {
+        let (services, tenant) = (self.services.clone(), self.tenant);
+        match collection {
+            "/api/v1/members" => {
+                let email = Email::parse(&format!("{}@example.com", unique())).unwrap();
+                let user = apart(async move {
+                    let user = services.registry.ensure_user(&email).await.unwrap();
+                    services.registry.ensure_member(tenant, user, Role::Member).await.unwrap();
+                    user
+                });
+                return user.await.to_string();
+            }
+            "/api/v1/me/sessions" => {
+                let (session, now) = (SessionId::generate(), Utc::now());
+                let (digest, ends_at) = (SessionToken::generate().digest(), now + TimeDelta::days(1));
+                let new = NewBrowserSession { session, user: self.user, tenant, digest, now, ends_at };
+                apart(async move { services.directory.open(&new).await.unwrap().unwrap() }).await;
+                return session.to_string();
+            }
+            _ => {}
+        }
         let route = RouteInfo {
             method: "POST".to_owned(),
             path: tenantry_api::routes().into_iter().find(|it| it.path == collection).unwrap().path,
@@ -157,16 +184,20 @@ impl Examples {
         if let Some(words) = schema["enum"].as_array() {
             return words[0].clone();
         }
+        if let Some(items) = schema.get("items") {
+            return json!([Box::pin(self.value(name, items)).await]);
+        }
         match (schema["format"].as_str(), schema["type"].as_str()) {
+            _ if name == "role" => json!("viewer"),
             (Some("uuid"), _) if name == "assignee" => json!(self.user),
             (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),
             (Some("date"), _) => json!("2028-02-29"),
+            (Some("date-time"), _) => json!(Utc::now() + TimeDelta::days(30)),
+            (Some("cidr"), _) => json!("203.0.113.0/24"),
             (Some("email"), _) => json!(format!("{}@example.com", unique())),
-            (_, Some("array")) => json!([Box::pin(self.value(name, &schema["items"])).await]),
-            (_, Some("boolean")) => json!(true),
-            (_, Some("integer")) if name == "overlap_seconds" => json!(1),
             (_, Some("object")) => Box::pin(self.object(&schema)).await,
-            (_, Some("integer")) => json!("1"),
+            (_, Some("integer")) => json!(1),
+            (_, Some("boolean")) => json!(false),
             _ => json!(unique()),
         }
     }

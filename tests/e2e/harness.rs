@@ -308,7 +308,7 @@ impl Caller {
 pub struct Request(reqwest::RequestBuilder);
 
 impl Request {
-    fn new(base: &str, method: Method, path: &str) -> Self {
+    pub fn new(base: &str, method: Method, path: &str) -> Self {
         Self(reqwest::Client::new().request(method, format!("{base}{path}")).timeout(PATIENCE))
     }
 

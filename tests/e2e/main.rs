@@ -6,6 +6,7 @@
 #![expect(unreachable_pub, reason = "a test binary has no readers from outside")]
 
 mod api_clients;
+mod api_keys;
 mod audit;
 mod auth;
 mod bodies;
@@ -21,6 +22,7 @@ mod health;
 mod injection;
 mod isolation;
 mod lists;
+mod members;
 mod migrations;
 mod oauth;
 mod openapi;
@@ -35,6 +37,7 @@ mod queries;
 mod roles;
 mod rules;
 mod schemas;
+mod sessions;
 mod statements;
 mod stress;
 mod suspension;

@@ -27,7 +27,7 @@ async fn statuses(callers: &[Caller]) -> Vec<u16> {
 
 /// Fails if a request that begins later than the deadline, counted from now, is not answered as expected. How long the
 /// answers take on a busy machine does not matter.
-async fn felt_in_time(what: &str, mut as_expected: impl AsyncFnMut() -> bool) {
+pub async fn felt_in_time(what: &str, mut as_expected: impl AsyncFnMut() -> bool) {
     let changed = Instant::now();
     let mut looks = tokio::time::interval(Duration::from_millis(10));
     loop {

@@ -4,6 +4,7 @@
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
 mod api_clients;
+mod api_keys;
 mod auth;
 mod client_tokens;
 mod conditions;
@@ -13,6 +14,7 @@ mod edge;
 mod extract;
 mod health;
 mod list;
+mod members;
 mod oauth;
 mod openapi;
 mod problem;
@@ -119,10 +121,12 @@ fn all() -> Routes {
     projects::routes(&mut routes);
     tasks::routes(&mut routes);
     auth::routes(&mut routes);
+    api_keys::routes(&mut routes);
     sessions::routes(&mut routes);
     api_clients::routes(&mut routes);
     client_tokens::routes(&mut routes);
     oauth::routes(&mut routes);
+    members::routes(&mut routes);
     tenants::routes(&mut routes);
     health::routes(&mut routes);
     docs::routes(&mut routes);

@@ -143,14 +143,6 @@ impl Operation {
         self.success_status = status;
     }
 
-    /// Adds a header to the answer.
-    pub(crate) fn reply_header(&mut self, name: &str) {
-        if let Some(success) = self.success.as_object_mut() {
-            let headers = success.entry("headers").or_insert_with(|| json!({}));
-            headers[name] = json!({ "schema": { "type": "string" } });
-        }
-    }
-
     /// A file, of whatever type.
     pub(crate) fn file_reply(&mut self) {
         self.success = json!({ "description": "OK", "content": { "*/*": {} } });
@@ -263,8 +255,8 @@ pub(crate) fn document(routes: &Routes) -> Value {
             "responses": responses,
             "securitySchemes": {
                 "bearer": {
-                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "An access token from `POST /api/v1/auth/token`.",
+                    "type": "http", "scheme": "bearer",
+                    "description": "An access token from `POST /api/v1/auth/token`, or an API key from `POST /api/v1/api-keys`.",
                 },
                 "session": {
                     "type": "apiKey", "in": "header", "name": "Authorization",

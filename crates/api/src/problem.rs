@@ -72,6 +72,12 @@ impl ApiError {
         error
     }
 
+    /// A field of the request does not go with how things stand.
+    pub(crate) fn conflict(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let conflict = Self::invalid(field, "conflict", message);
+        Self { status: StatusCode::CONFLICT, code: "conflict", ..conflict }
+    }
+
     /// There is no such thing, or it is another tenant's: nobody can tell which. Says nothing of the id asked for.
     pub(crate) fn not_found(what: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))

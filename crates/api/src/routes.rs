@@ -81,23 +81,35 @@ pub(crate) struct Entry {
 
 impl Routes {
     /// A route to a tenant's data. Its handler begins with the permission it needs.
-    pub(crate) fn tenant<F, A, R>(&mut self, method: Method, path: &'static str, summary: &'static str, handler: F)
+    pub(crate) fn tenant<F, A, R>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<A, Output = Result<R, ApiError>>,
         A: Guarded,
         R: Reply,
     {
-        self.add(method, path, Access::Tenant(A::PERMISSION), summary, handler);
+        self.add(method, path, Access::Tenant(A::PERMISSION), summary, handler)
     }
 
     /// A route for a person's own account. Its handler begins with [`Person`](crate::extract::Person).
-    pub(crate) fn person<F, A, R>(&mut self, method: Method, path: &'static str, summary: &'static str, handler: F)
+    pub(crate) fn person<F, A, R>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<A, Output = Result<R, ApiError>>,
         A: PersonGuarded,
         R: Reply,
     {
-        self.add(method, path, Access::Person, summary, handler);
+        self.add(method, path, Access::Person, summary, handler)
     }
 
     /// A route for those who run the service.

@@ -27,8 +27,8 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.person(Method::GET, CURRENT, "Show the session", show);
     routes.person(Method::DELETE, CURRENT, "Log out", end);
     routes.person(Method::GET, OWN, "List one's own sessions", list);
-    routes.person(Method::DELETE, OWN, "End all one's own sessions but this one", end_others);
     routes.person(Method::DELETE, "/api/v1/me/sessions/{id}", "End one of one's own sessions", end_one);
+    routes.person(Method::DELETE, OWN, "End all one's own sessions but this one", end_others);
 }
 
 words!(
@@ -93,7 +93,6 @@ impl<T: Responder<Body = BoxBody>> Responder for WithCookie<T> {
 impl<T: Reply> Reply for WithCookie<T> {
     fn describe(operation: &mut Operation) {
         T::describe(operation);
-        operation.reply_header("Set-Cookie");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -147,14 +147,9 @@ async fn change(
 
 impl From<TenantError> for ApiError {
     fn from(error: TenantError) -> Self {
-        let conflict = |field: &str, error: TenantError| {
-            let mut conflict = Self::invalid(field, "conflict", error.to_string());
-            (conflict.status, conflict.code) = (StatusCode::CONFLICT, "conflict");
-            conflict
-        };
         match error {
-            TenantError::SlugTaken(_) => conflict("slug", error),
-            TenantError::Transition { .. } => conflict("status", error),
+            TenantError::SlugTaken(_) => Self::conflict("slug", error.to_string()),
+            TenantError::Transition { .. } => Self::conflict("status", error.to_string()),
             TenantError::NotFound(_) => Self::not_found("tenant"),
             TenantError::NoStorage => Self::unavailable(error, Duration::from_secs(60)),
             TenantError::Store(error) => error.into(),

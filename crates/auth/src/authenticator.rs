@@ -11,8 +11,8 @@ use tenantry_tenancy::{Clock, StoreError, Tenant, Version};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError, OperatorPrincipal, OperatorToken,
-    Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
+    ApiKeyText, ApiKeys, AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError,
+    OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -25,6 +25,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Where credentials are kept.
     pub store: Arc<dyn CredentialStore>,
+    /// Proves API keys.
+    pub api_keys: ApiKeys,
     /// Where the sessions of browsers are kept.
     pub sessions: Arc<dyn SessionStore>,
     /// Where machine clients are kept.
@@ -44,6 +46,7 @@ pub struct Authenticator {
     pub(crate) tokens: AccessTokens,
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
     pub(crate) client_store: Arc<dyn ClientStore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -59,6 +62,7 @@ impl Authenticator {
             tokens: AccessTokens::new(parts.keys, parts.settings),
             passwords: parts.passwords,
             store: parts.store,
+            api_keys: parts.api_keys,
             session_store: parts.sessions,
             client_store: parts.clients,
             clock: parts.clock,
@@ -180,6 +184,7 @@ impl Authenticator {
     /// What a credential says that was not seen before.
     async fn prove(&self, credential: Credential<'_>) -> Result<Access, AuthError> {
         match credential {
+            Credential::Bearer(key) if ApiKeyText::is_meant_by(key) => self.api_keys.prove(key, self.clock.now()).await,
             Credential::Bearer(token) => Ok(self.tokens.verify(token, self.clock.now())?),
             Credential::Session(token) => self.prove_session(token).await,
         }
@@ -188,6 +193,7 @@ impl Authenticator {
     /// The same if nothing need be looked up for it.
     fn prove_now(&self, credential: Credential<'_>) -> Option<Result<Access, Rejection>> {
         match credential {
+            Credential::Bearer(key) if ApiKeyText::is_meant_by(key) => self.api_keys.read(key).err().map(Err),
             Credential::Bearer(token) => Some(self.tokens.verify(token, self.clock.now())),
             Credential::Session(_) => None,
         }
@@ -198,20 +204,25 @@ impl Authenticator {
         text: &str,
         proof: Proof,
         tenant: Option<Arc<Tenant>>,
-        _origin: Origin,
+        origin: Origin,
     ) -> Result<Arc<Principal>, Rejection> {
         let tenant = tenant.ok_or(Rejection::TenantUnknown)?;
         if !tenant.is_active() {
             return Err(Rejection::TenantInactive);
         }
         let principal = match proof {
-            Proof::Known(principal) if Arc::ptr_eq(&principal.tenant, &tenant) => return Ok(principal),
-            Proof::Known(principal) => principal.with_tenant(tenant),
-            Proof::New(access) => Principal { access, tenant },
+            Proof::Known(principal) if Arc::ptr_eq(&principal.tenant, &tenant) => principal,
+            Proof::Known(principal) => self.remember(text, principal.with_tenant(tenant)),
+            Proof::New(access) => self.remember(text, Principal { access, tenant }),
         };
+        self.api_keys.admit(&principal, origin, &*self.clock)?;
+        Ok(principal)
+    }
+
+    fn remember(&self, text: &str, principal: Principal) -> Arc<Principal> {
         let principal = Arc::new(principal);
         self.verified.insert(text.into(), Arc::clone(&principal));
-        Ok(principal)
+        principal
     }
 }
 

@@ -197,6 +197,7 @@ impl Authenticator {
             roles: vec![grant.role],
             permissions: grant.permissions,
             expires_at: Some(ends_at.min(now + REMEMBERED)),
+            terms: None,
         })
     }
 

@@ -1,10 +1,11 @@
 //! Proves who is calling: a password, a token, later a key or a cookie goes in, a [`Principal`] comes out.
 //!
-//! Depends on `tenantry-tenancy` only and knows neither HTTP nor a database: what it must look up it asks of two ports,
-//! [`CredentialStore`] and the vocabulary's `Directory`. Start reading at [`authenticator`], the front door; then
+//! Depends on `tenantry-tenancy` only and knows neither HTTP nor a database: what it must look up it asks of a port,
+//! such as [`CredentialStore`], and the vocabulary's `Directory`. Start reading at [`authenticator`], the front door; then
 //! [`principal`] (what every credential becomes), [`watch`] (why a suspension is felt within a second although nothing is
 //! looked up per request) and [`credentials`] (what a store must promise).
 
+pub mod api_keys;
 pub mod authenticator;
 pub mod browser_sessions;
 pub mod clients;
@@ -22,6 +23,7 @@ pub mod testing;
 pub mod tokens;
 pub mod watch;
 
+pub use api_keys::{ApiKeyStore, ApiKeyText, ApiKeyUse, ApiKeys, KeyEnvironment, StoredApiKey};
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{
     BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,

@@ -9,6 +9,8 @@ use tenantry_tenancy::{
     Tenant, TenantId, TenantScope, UserId, Version, words,
 };
 
+use crate::api_keys::KeyTerms;
+
 words!(
     /// How somebody proved who they are. Handlers cannot tell; the audit can.
     CredentialKind {
@@ -57,6 +59,8 @@ pub(crate) struct Access {
     pub(crate) permissions: PermissionSet,
     /// When it ends, if it does. What is looked up ends in the memory of this process long before, and is looked up again.
     pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// Of an API key: what must be checked at every call.
+    pub(crate) terms: Option<Arc<KeyTerms>>,
 }
 
 impl Access {
@@ -194,6 +198,7 @@ mod tests {
                 roles: vec![Role::Viewer.into()],
                 permissions: Role::Viewer.permissions(),
                 expires_at: None,
+                terms: None,
             },
             tenant: Arc::new(tenant),
         }

@@ -77,6 +77,12 @@ pub enum Rejection {
     /// What it hangs on was revoked, or allows something else by now.
     #[error("the credential was revoked or changed")]
     Void,
+    /// Never made, or gone.
+    #[error("there is no such API key")]
+    KeyUnknown,
+    /// Used from elsewhere than it may be.
+    #[error("the credential may not be used from that address")]
+    Network,
     /// The tenant is gone.
     #[error("the tenant does not exist")]
     TenantUnknown,

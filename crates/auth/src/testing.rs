@@ -1,6 +1,7 @@
 //! For tests, ours and those of people who embed the crate: both ports in memory, a clock that can be set, an
 //! authenticator over them ([`World`]), and the contract that every credential store keeps.
 
+pub mod api_keys;
 mod browser_sessions;
 mod clients;
 pub mod contract;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Clock, Plan, Slug, Tenant, TenantId, TenantStatus};
 
+pub use api_keys::MemoryApiKeys;
 pub use memory::{MemoryCredentials, MemoryDirectory};
 pub use world::World;
 

@@ -297,6 +297,7 @@ impl Claims {
             roles,
             permissions: of_roles.intersection(of_scopes),
             expires_at: Some(DateTime::from_timestamp(self.exp, 0).ok_or(Rejection::Malformed)?),
+            terms: None,
         })
     }
 }

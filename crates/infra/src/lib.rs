@@ -4,11 +4,13 @@
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
 
 mod api_clients;
+mod api_keys;
 mod connection;
 mod directory;
 mod error;
 pub mod gate;
 mod members;
+mod memberships;
 pub mod migrations;
 mod projects;
 mod registry;

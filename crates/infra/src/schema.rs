@@ -103,6 +103,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry.api_keys (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        prefix -> Text,
+        digest -> Binary,
+        scopes -> Array<Text>,
+        networks -> Nullable<Array<Text>>,
+        expires_at -> Nullable<Timestamptz>,
+        replaced_by -> Nullable<Uuid>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     registry.api_client_secrets (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -170,8 +188,8 @@ pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events"];
 tenant_tables!(projects, tasks);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
-pub const SHARED_TABLES: &[&str] = &["memberships", "roles", "api_clients", "api_client_secrets"];
-tenant_tables!(memberships, roles, api_clients, api_client_secrets);
+pub const SHARED_TABLES: &[&str] = &["memberships", "roles", "api_keys", "api_clients", "api_client_secrets"];
+tenant_tables!(memberships, roles, api_keys, api_clients, api_client_secrets);
 
 /// The rows of `table` that belong to `tenant`: row-level security says so too, this says it in the statement, where a
 /// distributed Postgres looks for the one shard to ask.

@@ -21,6 +21,8 @@ use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
 use tenantry_tenancy::api_clients::ApiClientRepo;
+use tenantry_tenancy::api_keys::ApiKeyRepo;
+use tenantry_tenancy::memberships::MembershipRepo;
 use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
 use tenantry_work::projects::ProjectRepo;
@@ -268,7 +270,11 @@ impl WorkTx for PgTenantTx {
 }
 
 impl AccessTx for PgTenantTx {
-    fn members(&mut self) -> &mut dyn MemberRepo {
+    fn memberships(&mut self) -> &mut dyn MembershipRepo {
+        self
+    }
+
+    fn api_keys(&mut self) -> &mut dyn ApiKeyRepo {
         self
     }
 

@@ -2,6 +2,7 @@
 //!
 //! May use every other crate. Start reading at [`settings`] and [`serve`](mod@serve); `main.rs` has the commands.
 
+mod api_keys;
 pub mod database;
 pub mod keys;
 pub mod logging;

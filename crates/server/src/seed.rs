@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use chrono::Utc;
 use serde::Serialize;
-use tenantry_app::TenantStore;
+use tenantry_app::{TenantStore, TenantTx};
 use tenantry_auth::{ClientSecret, CredentialStore, Holder, NewSession, Password, Passwords, RefreshToken};
 use tenantry_tenancy::api_clients::{ApiClientName, NewApiClient, SecretDigest};
+use tenantry_tenancy::api_keys::{self, ApiKeyName, Maker, Terms};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
 use tenantry_tenancy::{
-    Actor, ApiClientId, Email, PermissionSet, Placement, Plan, RequestId, Role, SessionId, Slug, StoreError,
-    SystemClock, Tenant, TenantId, TenantScope,
+    Actor, ApiClientId, Email, Expected, Limit, PageQuery, PermissionSet, Placement, Plan, RequestId, Role, SchemaName,
+    SessionId, Slug, StoreError, SystemClock, Tenant, TenantId, TenantScope, UserId,
 };
 use tenantry_work::projects::{NewProject, ProjectDescription, ProjectId, ProjectName, ProjectStatus};
 use tenantry_work::tasks::{self, NewTask, TaskDescription, TaskError, TaskId, TaskPriority, TaskStatus, TaskTitle};
@@ -27,6 +28,9 @@ pub const TOKENS_FILE: &str = "test_tokens.json";
 const CLIENT: &str = "Development";
 /// How long the access tokens in the file are good.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the keys in the file are called.
+const SEEDED_KEY: &str = "Development";
 
 const TENANTS: [(&str, Plan, Placement); 3] = [
     ("acme", Plan::Standard, Placement::Pooled),
@@ -120,12 +124,15 @@ struct TenantTokens {
     users: Vec<UserTokens>,
     access_token: String,
     refresh_token: String,
+    api_key: String,
     client_id: ApiClientId,
     client_secret: String,
 }
 
 #[derive(Serialize)]
 struct UserTokens {
+    #[serde(skip)]
+    user: UserId,
     username: String,
     password: String,
     role: Role,
@@ -136,6 +143,7 @@ struct UserTokens {
 /// Writes fresh tokens of the seeded people to a file only its owner can read; tells the first tenant's owner's.
 pub async fn write_tokens(settings: &Settings, services: &Services, path: &Path) -> Result<Option<String>> {
     ensure!(settings.is_development(), "production hands out no tokens");
+    let store = services.store(1)?;
     let mut tenants = Vec::new();
     for (slug, _, placement) in TENANTS {
         let mut users = Vec::new();
@@ -149,15 +157,16 @@ pub async fn write_tokens(settings: &Settings, services: &Services, path: &Path)
         // Somebody may have removed or suspended a seeded tenant; that is their good right.
         let (Some(id), Some(owner)) = (tenant, users.first()) else { continue };
         let (access_token, refresh_token) = (owner.access_token.clone(), owner.refresh_token.clone());
+        let api_key = make_key(services, &store, (id, placement), owner).await?;
         let (client_id, client_secret) = client(services, id).await?;
-        let slug = slug.to_owned();
         tenants.push(TenantTokens {
             id,
-            slug,
+            slug: slug.to_owned(),
             placement,
             users,
             access_token,
             refresh_token,
+            api_key,
             client_id,
             client_secret: client_secret.reveal().to_owned(),
         });
@@ -203,6 +212,7 @@ async fn log_in(
     let Some(grant) = services.directory.begin_session(&session).await? else { return Ok(None) };
     let holder = Holder::member(login.user, membership.tenant, session.session, grant);
     let tokens = UserTokens {
+        user: login.user,
         username: email.to_string(),
         password: password(role, slug),
         role,
@@ -210,6 +220,33 @@ async fn log_in(
         refresh_token: refresh.reveal(),
     };
     Ok(Some((membership.tenant, tokens)))
+}
+
+/// A key with all that its holder may do, in place of the one that was made at the last start.
+async fn make_key(
+    services: &Services,
+    store: &TenantStore,
+    (tenant, placement): (TenantId, Placement),
+    holder: &UserTokens,
+) -> Result<String> {
+    let schema = SchemaName::of(tenant, placement);
+    let scope = TenantScope::grant(tenant, schema, Actor::User(holder.user), RequestId::generate());
+    let permissions = holder.role.permissions();
+    let maker = Maker { user: holder.user, permissions, key: None, max_age: None };
+    let terms = Terms { name: ApiKeyName::parse(SEEDED_KEY)?, scopes: permissions, networks: None, expires_at: None };
+    let text = services.auth.new_api_key();
+    let make = async |tx: &mut TenantTx| {
+        let keys = tx.access().api_keys();
+        let page = PageQuery { limit: Limit::new(u64::from(Limit::MAX)).unwrap_or_default(), ..PageQuery::default() };
+        for old in keys.list(page).await?.items {
+            if (old.name.as_str(), old.holder) == (SEEDED_KEY, holder.user) {
+                api_keys::revoke(keys, old.id, &Expected::ANY).await?;
+            }
+        }
+        api_keys::make(keys, &SystemClock, &maker, text.imprint(), terms).await
+    };
+    store.write(&scope, make).await?;
+    Ok(text.reveal().to_owned())
 }
 
 fn email(role: Role, slug: &str) -> Result<Email> {

@@ -12,6 +12,7 @@ use tenantry_api::edge;
 use tenantry_infra::gate;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::api_keys;
 use crate::database::{Database, config};
 use crate::services::Services;
 use crate::settings::Settings;
@@ -77,13 +78,14 @@ pub async fn serve(
         async move { watch.run(tenantry_auth::watch::POLL_INTERVAL).await }
     });
     let housekeeping = tokio::spawn(housekeep(services.clone()));
+    let keys = tokio::spawn(api_keys::tend(services.clone()));
 
     let address = (settings.http.host.as_str(), settings.http.port);
     let listener = TcpListener::bind(address).with_context(|| {
         format!("http.host and http.port name {}:{}, which cannot be listened on", address.0, address.1)
     })?;
     let local = listener.local_addr()?;
-    let server = http(settings, services, listener)?;
+    let server = http(settings, services.clone(), listener)?;
     let handle = server.handle();
     let server = tokio::spawn(server);
     ready(local);
@@ -91,6 +93,8 @@ pub async fn serve(
     stop(&handle, server).await?;
     watch.abort();
     housekeeping.abort();
+    keys.abort();
+    api_keys::keep_uses(&services).await;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use tenantry_api::{Cursors, Parts, Readiness, Site};
 use tenantry_app::TenantStore;
-use tenantry_auth::{Authenticator, Passwords, Watch};
+use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
 use tenantry_infra::{PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::SystemClock;
 use tenantry_tenancy::provisioning::TenantStorage;
@@ -56,6 +56,7 @@ impl Services {
             passwords: Passwords::new(settings.passwords())
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
+            api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),
             clients: directory.clone(),
             watch: watch.clone(),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use config::{Config, File, FileFormat};
 use serde::Deserialize;
 use tenantry_api::Limits;
-use tenantry_auth::{PasswordSettings, TokenSettings};
+use tenantry_auth::{KeyEnvironment, PasswordSettings, TokenSettings};
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +169,14 @@ impl Settings {
             body_time: Duration::from_secs(self.http.body_seconds),
             request_time: Duration::from_secs(self.http.request_seconds),
             rejection_status: self.http.rejection_status,
+        }
+    }
+
+    /// For what the API keys made here are good.
+    pub fn key_environment(&self) -> KeyEnvironment {
+        match self.environment {
+            Environment::Development => KeyEnvironment::Test,
+            Environment::Production => KeyEnvironment::Live,
         }
     }
 

@@ -6,12 +6,17 @@
 
 pub mod access;
 pub mod api_clients;
+pub mod api_keys;
 pub mod clock;
 pub mod directory;
 pub mod error;
 pub mod expected;
 pub mod id;
+#[doc(hidden)]
+pub mod lists;
 pub mod members;
+pub mod memberships;
+pub mod networks;
 pub mod page;
 pub mod permissions;
 pub mod provisioning;
@@ -29,7 +34,8 @@ pub use directory::{Change, Directory, Mark, Version};
 pub use error::StoreError;
 pub use expected::{Expected, Stale};
 pub use id::{ApiClientId, ApiKeyId, CredentialId, OperatorId, RequestId, SessionId, TenantId, UserId};
-pub use members::{Email, Member, MemberRepo, Role};
+pub use members::{Email, MemberRepo, Role};
+pub use networks::{Network, Networks};
 pub use page::{Limit, Order, Page, PageQuery};
 pub use permissions::{Permission, PermissionSet, Requires};
 pub use roles::{RoleGrant, RoleName};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::text::InvalidText;
-use crate::{PermissionSet, StoreError, TenantId, UserId, words};
+use crate::{PermissionSet, StoreError, UserId, words};
 
 words!(
     /// What a member is in its tenant.
@@ -86,18 +86,7 @@ impl<'de> serde::Deserialize<'de> for Email {
     }
 }
 
-/// A person in a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The person.
-    pub user: UserId,
-    /// As what.
-    pub role: Role,
-}
-
-/// The members of the tenant whose transaction is open.
+/// The members of the tenant whose transaction is open, for those who only need to know them.
 #[async_trait]
 pub trait MemberRepo: Send {
     /// Whether the person is a member.

@@ -25,11 +25,12 @@ macro_rules! json_schema {
 }
 
 #[cfg(feature = "schema")]
-pub use with_schema::{format, pattern, text, words};
+pub use with_schema::{format, list, pattern, text, whole_number, words};
 
 #[cfg(feature = "schema")]
 mod with_schema {
-    use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaFormat, Type};
+    use utoipa::PartialSchema;
+    use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, SchemaFormat, Type};
 
     use crate::text::Shape;
 
@@ -50,6 +51,16 @@ mod with_schema {
     /// A bounded text.
     pub fn text(shape: Shape, max: usize) -> Object {
         string().min_length((shape == Shape::Line).then_some(1)).max_length(Some(max)).build()
+    }
+
+    /// A whole number.
+    pub fn whole_number(min: usize, max: usize) -> Object {
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max)).build()
+    }
+
+    /// One to `max` of a kind.
+    pub fn list<T: PartialSchema>(max: usize) -> Array {
+        ArrayBuilder::new().items(T::schema()).min_items(Some(1)).max_items(Some(max)).build()
     }
 
     /// One of a closed set of words.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::api_keys::MaxAgeDays;
 use crate::{TenantId, words};
 
 words!(
@@ -136,6 +137,9 @@ pub struct TenantSettings {
     /// The name shown to people, if not the slug.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<DisplayName>,
+    /// After how many days an API key is no good any more, whatever else it was made for; keys are warned of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_max_age_days: Option<MaxAgeDays>,
     /// Whether every change must name the version it was made from, in `If-Match`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_if_match: bool,

@@ -120,11 +120,12 @@ async fn a_text_that_a_field_cannot_have_is_named() {
         [r#""\u0000""#, r#""a\u0000b""#, r#""2028-02-2\u0000""#, r#""018f0c5e-7f6a-7cc0-8000-3f1d5c9b2a1\u0000""#];
 
     for example in &with_body {
-        for (name, _) in fields(&examples, example) {
+        for (name, schema) in fields(&examples, example) {
             for value in nuls.iter().chain([&huge.as_str()]) {
                 let body = with_field(example.body.as_ref().unwrap(), &name, value);
                 let answer = raw(&examples, example, body).send().await;
-                if is_proof(example) {
+                // What one of a few words must be is no proof of anything.
+                if is_proof(example) && schema["enum"].is_null() {
                     answer.expect(401);
                 } else {
                     answer.expect_field(400, &name);

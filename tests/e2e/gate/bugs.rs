@@ -230,7 +230,6 @@ pub const BUGS: &[Bug] = &[
         &[(SHARED_RLS, "registry.memberships"), (REGISTRY, "tenantry_api on registry.memberships")],
     ),
     bug("drop policy tenant_guard on registry.roles", &[(SHARED_GUARD, "registry.roles")]),
-    bug("alter policy tenant_guard on registry.tenants to tenantry_platform", &[(SHARED_GUARD, "registry.tenants")]),
     bug(
         "create policy more on registry.roles to tenantry_api using (true)",
         &[(SHARED_PERMISSIVE, "registry.roles"), (SHARED_POLICY, "more on registry.roles")],

@@ -39,6 +39,9 @@ pub const EXPRESSIONS: &[&str] = &[
     "(select 'told' || ':' || 'yes' from registry.memberships where tenant_id = '{victim}' having count(*) > 0)",
     "case when sec.email_of('{user}') is not null then 'told' || ':' || 'yes' end",
     "sec.name_of('{user}')",
+    "(select string_agg(name || prefix, ',') from registry.api_keys)",
+    "(select string_agg(name, ',') from registry.api_keys where tenant_id = '{victim}')",
+    "case when sec.api_key_used_at('{user}') is not null then 'told' || ':' || 'yes' end",
     // Operators and functions that tell what they were given when they fail.
     "(select sum(name::int) from {schema}.projects where tenant_id = '{victim}')",
     "(select name::uuid from {schema}.projects limit 1)",
@@ -116,6 +119,9 @@ pub const REFUSED_EXPRESSIONS: &[&str] = &[
     "(select string_agg(owner_email, ',') from registry.tenants)",
     "(select string_agg(digest::text, ',') from registry.refresh_tokens)",
     "(select string_agg(user_id::text, ',') from registry.sessions)",
+    "(select string_agg(digest::text, ',') from registry.api_keys)",
+    "(select string_agg(key_id::text, ',') from registry.api_key_marks)",
+    "(select string_agg(digest::text, ',') from registry.api_key('tenantry_sk_test_spyspyspyspy'))",
     "sec.append('{victim}', 'x', '{project}', 'forged', null, null, 'x', gen_random_uuid())",
     "registry.refresh_member('{victim}', '{user}')",
     "nextval('registry.changes_id_seq')",
@@ -139,6 +145,8 @@ pub const STATEMENTS: &[&[&str]] = &[
     &["delete from registry.memberships where tenant_id = '{victim}'"],
     &["update registry.roles set description = 'Taken' where tenant_id = '{victim}' returning *"],
     &["delete from registry.roles where name = 'spy' returning *"],
+    &["update registry.api_keys set name = 'Taken' where tenant_id = '{victim}' returning name"],
+    &["delete from registry.api_keys where tenant_id = '{victim}' returning name"],
     &["update registry.tenants set settings = '{}' where id = '{victim}'"],
     &["merge into {schema}.projects p using (select 1) one on p.tenant_id = '{victim}' when matched then delete"],
     &[
@@ -200,6 +208,8 @@ pub const REFUSED_STATEMENTS: &[&str] = &[
     "insert into registry.roles (tenant_id, id, name, description, permissions) values ('{victim}', gen_random_uuid(), 'taken', '', '{}')",
     "update registry.memberships set tenant_id = '{victim}'",
     "update registry.roles set tenant_id = '{victim}'",
+    "update registry.api_keys set tenant_id = '{victim}'",
+    "update registry.api_keys set user_id = '{user}'",
     "update registry.tenants set status = 'suspended' where id = '{victim}'",
     "insert into registry.memberships (tenant_id, user_id, role) values ('{victim}', '{user}', 'owner')",
     // Definitions.

@@ -11,7 +11,7 @@ use crate::harness::{Tenant, connect};
 /// Somebody to attack.
 pub struct Victim {
     pub tenant: Tenant,
-    /// In every name, title, description and setting, in a role of its own, in a large object and in the text of a session's query.
+    /// In every name, title, description and setting, in a role and a key of its own, in a large object and in the text of a session's query.
     pub canary: String,
     project: Uuid,
     task: Uuid,
@@ -37,6 +37,9 @@ impl Victim {
              commit;
              insert into registry.roles (tenant_id, id, name, description, permissions)
                values ('{id}', gen_random_uuid(), 'spy', '{canary}', '{{}}');
+             insert into registry.api_keys (tenant_id, id, user_id, name, prefix, digest, scopes)
+               values ('{id}', gen_random_uuid(), '{owner}', '{canary}',
+                 'tenantry_sk_test_' || substr(md5('{canary}'), 1, 12), sha256('{canary}'), '{{projects:read}}');
              update registry.users set name = '{canary}' where id = '{owner}';
              analyze {schema}.projects",
             opening = opening(&tenant.scope(), Access::Write),

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
-use tenantry_tenancy::{Email, Role, SessionId, Tenant, UserId};
+use tenantry_tenancy::{ApiKeyId, Clock, Email, PermissionSet, Role, SessionId, Tenant, UserId, Version};
 
-use super::{MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
+use super::{MemoryApiKeys, MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
+use crate::api_keys::{ApiKeyText, ApiKeys, KeyEnvironment, StoredApiKey};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
+use crate::credentials::TokenDigest;
 use crate::keys::SigningKeys;
 use crate::logins::{LoginAttempt, Tokens};
 use crate::passwords::{Password, Passwords};
@@ -27,6 +29,8 @@ pub struct World {
     pub directory: Arc<MemoryDirectory>,
     /// Its people.
     pub store: Arc<MemoryCredentials>,
+    /// Their keys.
+    pub api_keys: Arc<MemoryApiKeys>,
     /// What is remembered of both.
     pub watch: Arc<Watch>,
     /// Hashes their passwords.
@@ -50,6 +54,7 @@ impl World {
         let start = DateTime::from_timestamp(1_800_000_000, 0).expect("this is a time");
         let clock = Arc::new(SettableClock::new(start));
         let settings = TokenSettings::default();
+        let api_keys = Arc::new(MemoryApiKeys::default());
         let watch = Arc::new(Watch::new(directory.clone(), 100, settings.revocation_memory()));
         let keys = SigningKeys::from_pems(&[SigningKeys::generate_pem()]).expect("the key was just made");
         let authenticator = Authenticator::new(Parts {
@@ -57,13 +62,14 @@ impl World {
             settings,
             passwords: passwords.clone(),
             store: store.clone(),
+            api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
             sessions: store.clone(),
             clients: store.clone(),
             watch: watch.clone(),
             clock: clock.clone(),
             remembered_tokens: 100,
         });
-        Self { clock, directory, store, watch, passwords, authenticator }
+        Self { clock, directory, store, api_keys, watch, passwords, authenticator }
     }
 
     /// Takes note of what has changed.
@@ -102,6 +108,32 @@ impl World {
             self.store.join(user, tenant.id, *role);
         }
         user
+    }
+
+    /// A key of somebody new in the tenant, with all scopes; `terms` may change whatever it has.
+    pub fn add_key(
+        &self,
+        tenant: &Tenant,
+        role: Role,
+        terms: impl FnOnce(&mut StoredApiKey),
+    ) -> (ApiKeyId, ApiKeyText) {
+        let text = ApiKeyText::generate(KeyEnvironment::Test);
+        let imprint = text.imprint();
+        let mut key = StoredApiKey {
+            id: ApiKeyId::generate(),
+            tenant: tenant.id,
+            holder: UserId::generate(),
+            digest: TokenDigest::from_bytes(imprint.digest),
+            scopes: PermissionSet::ALL,
+            networks: None,
+            expires_at: None,
+            made_at: self.clock.now(),
+            version: Version::FIRST,
+            grant: role.into(),
+        };
+        terms(&mut key);
+        self.api_keys.put(&imprint.prefix, key.clone());
+        (key.id, text)
     }
 
     /// An access token for somebody new in the tenant.

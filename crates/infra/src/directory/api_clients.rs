@@ -1,4 +1,4 @@
-//! Machine clients, through the functions of `migrations/registry/0008_api_clients`.
+//! Machine clients, through the functions of `migrations/registry/0009_api_clients`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -22,7 +22,8 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     5 "0005_directory",
     6 "0006_access",
     7 "0007_browser_sessions",
-    8 "0008_api_clients",
+    8 "0008_api_keys",
+    9 "0009_api_clients",
 );
 
 /// The tables of tenants: once per schema that has them.

@@ -1,0 +1,159 @@
+//! Who belongs to a tenant and as what: what its administrators see and change.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::{
+    AccessTx, Email, Expected, Page, PageQuery, Permission, PermissionSet, Role, RoleGrant, RoleName, Stale,
+    StoreError, UserId,
+};
+
+crate::text!(
+    /// What a person calls themselves.
+    PersonName,
+    Line,
+    120
+);
+
+/// A person in a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The person.
+    pub user: UserId,
+    /// Their address.
+    pub email: Email,
+    /// What they call themselves, if they have said.
+    pub name: Option<PersonName>,
+    /// As what.
+    pub role: RoleName,
+    /// How often the membership was changed, plus one.
+    pub version: i64,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Who administers: nobody gives what they do not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Administrator {
+    /// Whether they answer for the tenant.
+    pub is_owner: bool,
+    /// What they may do themselves.
+    pub permissions: PermissionSet,
+}
+
+/// Why an operation on memberships was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipError {
+    /// The person is no member.
+    #[error("{0} is not a member")]
+    NotFound(UserId),
+    /// The tenant has no such role.
+    #[error("there is no role {0}")]
+    RoleUnknown(RoleName),
+    /// The role allows more than whoever gives it has.
+    #[error("the role allows {0}, which you may not do yourself")]
+    Exceeds(Permission),
+    /// Somebody who is none would make or unmake an owner.
+    #[error("only an owner makes or unmakes an owner")]
+    OwnersOnly,
+    /// Nobody would answer for the tenant any more.
+    #[error("a tenant must have an owner")]
+    LastOwner,
+    /// The change was made from another version.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The memberships of the tenant whose transaction is open.
+#[async_trait]
+pub trait MembershipRepo: Send {
+    /// One member.
+    async fn find(&mut self, user: UserId) -> Result<Option<Membership>, StoreError>;
+
+    /// One page of members, in the order of their ids.
+    async fn list(&mut self, page: &PageQuery) -> Result<Page<Membership>, StoreError>;
+
+    /// The owners, whom nobody else changes until the transaction ends.
+    async fn lock_owners(&mut self) -> Result<Vec<UserId>, StoreError>;
+
+    /// What a role of the tenant allows, a built-in one or its own; `None` if it has no such role.
+    async fn grant(&mut self, role: &RoleName) -> Result<Option<RoleGrant>, StoreError>;
+
+    /// Gives a member another role.
+    ///
+    /// Fails with [`MembershipError::NotFound`] when the person is no member, and with [`MembershipError::RoleUnknown`] when
+    /// the tenant has no such role.
+    async fn set_role(&mut self, user: UserId, role: &RoleName) -> Result<Membership, MembershipError>;
+
+    /// Ends a membership with all that hangs on it: sessions, keys. False when the person is no member.
+    async fn delete(&mut self, user: UserId) -> Result<bool, StoreError>;
+}
+
+/// Shows one member.
+pub async fn show(tx: &mut dyn AccessTx, user: UserId) -> Result<Membership, MembershipError> {
+    tx.memberships().find(user).await?.ok_or(MembershipError::NotFound(user))
+}
+
+/// Gives a member another role.
+pub async fn change_role(
+    tx: &mut dyn AccessTx,
+    by: Administrator,
+    user: UserId,
+    expected: &Expected,
+    role: &RoleName,
+) -> Result<Membership, MembershipError> {
+    let member = show(tx, user).await?;
+    expected.admit(member.version)?;
+    check_gift(tx, by, role).await?;
+    if member.role == *role {
+        return Ok(member);
+    }
+    check_owner(tx, by, &member).await?;
+    tx.memberships().set_role(user, role).await
+}
+
+/// Ends a membership.
+pub async fn remove(
+    tx: &mut dyn AccessTx,
+    by: Administrator,
+    user: UserId,
+    expected: &Expected,
+) -> Result<(), MembershipError> {
+    let member = show(tx, user).await?;
+    expected.admit(member.version)?;
+    check_owner(tx, by, &member).await?;
+    if tx.memberships().delete(user).await? { Ok(()) } else { Err(MembershipError::NotFound(user)) }
+}
+
+/// Whether `by` may give this role to somebody; tells what it allows.
+pub async fn check_gift(
+    tx: &mut dyn AccessTx,
+    by: Administrator,
+    role: &RoleName,
+) -> Result<RoleGrant, MembershipError> {
+    let grant = tx.memberships().grant(role).await?.ok_or_else(|| MembershipError::RoleUnknown(role.clone()))?;
+    if *role == Role::Owner && !by.is_owner {
+        return Err(MembershipError::OwnersOnly);
+    }
+    match grant.permissions.iter().find(|permission| !by.permissions.contains(*permission)) {
+        Some(excess) => Err(MembershipError::Exceeds(excess)),
+        None => Ok(grant),
+    }
+}
+
+/// Whether `by` may take the member's role away. The owners stay locked: two who demote each other at once cannot both succeed.
+async fn check_owner(tx: &mut dyn AccessTx, by: Administrator, member: &Membership) -> Result<(), MembershipError> {
+    if member.role != Role::Owner {
+        return Ok(());
+    }
+    if !by.is_owner {
+        return Err(MembershipError::OwnersOnly);
+    }
+    let owners = tx.memberships().lock_owners().await?;
+    if owners.iter().any(|owner| *owner != member.user) { Ok(()) } else { Err(MembershipError::LastOwner) }
+}
