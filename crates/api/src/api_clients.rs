@@ -2,16 +2,16 @@
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_app::TenantStore;
 use tenantry_auth::ClientSecret;
 use tenantry_tenancy::api_clients::{
     self, ApiClient, ApiClientChange, ApiClientError, ApiClientName, NewApiClient, SecretDigest,
 };
+use tenantry_tenancy::api_keys::{Overlap, Scopes};
 use tenantry_tenancy::permissions::needs::{ReadApiClients, WriteApiClients};
-use tenantry_tenancy::{ApiClientId, Clock, Limit, Order, Permission, PermissionSet, json_schema};
-use utoipa::openapi::schema::ArrayBuilder;
+use tenantry_tenancy::{ApiClientId, Clock, Limit, Order, Permission};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::conditions::{IfMatch, Versioned};
@@ -24,9 +24,6 @@ use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/api-clients";
 const ONE: &str = "/api/v1/api-clients/{id}";
-
-/// The longest that two secrets are good beside each other: a week.
-const LONGEST_OVERLAP: i64 = 7 * 24 * 60 * 60;
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List machine clients", list);
@@ -89,31 +86,12 @@ impl ApiClientSecretView {
     }
 }
 
-/// At least one permission.
-#[derive(Clone, Copy, Debug)]
-struct Scopes(PermissionSet);
-
-impl<'de> Deserialize<'de> for Scopes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let words = Vec::<String>::deserialize(deserializer)?;
-        let scopes = PermissionSet::from_scopes(words.iter().map(String::as_str)).map_err(serde::de::Error::custom)?;
-        if scopes.is_empty() {
-            Err(serde::de::Error::custom("must name at least one permission"))
-        } else {
-            Ok(Self(scopes))
-        }
-    }
-}
-
-json_schema!(Scopes, ArrayBuilder::new().items(<Permission as utoipa::PartialSchema>::schema()).min_items(Some(1)));
-
 /// A machine client to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ApiClientBody {
     name: ApiClientName,
     /// What it may do: among your own permissions.
-    #[schema(inline)]
     scopes: Scopes,
 }
 
@@ -126,7 +104,7 @@ struct ApiClientPatch {
     name: Option<ApiClientName>,
     /// What it may do: what is added must be among your own permissions.
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false, inline)]
+    #[schema(nullable = false)]
     scopes: Option<Scopes>,
     /// Whether it may log in. Disabling it voids its tokens.
     #[serde(default, deserialize_with = "present")]
@@ -137,34 +115,11 @@ struct ApiClientPatch {
 /// How a secret is replaced.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RotationBody {
+struct SecretRotationBody {
     /// How long the current secret is good beside the new one: up to a week. With 0 it is withdrawn at once, and every
     /// token that was had for it is void.
     overlap_seconds: Overlap,
 }
-
-/// Seconds, up to a week.
-#[derive(Clone, Copy, Debug)]
-struct Overlap(TimeDelta);
-
-impl<'de> Deserialize<'de> for Overlap {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = i64::deserialize(deserializer)?;
-        if (0..=LONGEST_OVERLAP).contains(&seconds) {
-            Ok(Self(TimeDelta::seconds(seconds)))
-        } else {
-            Err(serde::de::Error::custom("must be from 0 to 604800"))
-        }
-    }
-}
-
-json_schema!(
-    Overlap,
-    utoipa::openapi::schema::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::schema::Type::Integer)
-        .minimum(Some(0))
-        .maximum(Some(LONGEST_OVERLAP))
-);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -197,7 +152,7 @@ async fn create(
     Body(body): Body<ApiClientBody>,
 ) -> Result<Created<ApiClientSecretView>, ApiError> {
     let (maker, secret) = (caller.principal().permissions(), ClientSecret::generate());
-    let new = NewApiClient { id: ApiClientId::generate(), name: body.name, scopes: body.scopes.0 };
+    let new = NewApiClient { id: ApiClientId::generate(), name: body.name, scopes: body.scopes.permissions() };
     let digest = digest(&secret);
     let made = store.write(&caller, async |tx| api_clients::create(tx.access(), maker, &new, &digest).await).await?;
     Ok(Created { location: format!("{PATH}/{}", made.id), view: ApiClientSecretView::new(made, &secret) })
@@ -221,7 +176,7 @@ async fn change(
 ) -> Result<Resource<ApiClientView>, ApiError> {
     let changer = caller.principal().permissions();
     let ApiClientPatch { name, scopes, enabled } = patch;
-    let change = ApiClientChange { name, scopes: scopes.map(|scopes| scopes.0), enabled };
+    let change = ApiClientChange { name, scopes: scopes.map(Scopes::permissions), enabled };
     let client = store
         .write(&caller, async |tx| api_clients::change(tx.access(), changer, id, &expected, &change).await)
         .await?;
@@ -243,10 +198,10 @@ async fn rotate_secret(
     store: Data<TenantStore>,
     clock: Data<dyn Clock>,
     PathId(id): PathId<ApiClientId>,
-    Body(body): Body<RotationBody>,
+    Body(body): Body<SecretRotationBody>,
 ) -> Result<Show<ApiClientSecretView>, ApiError> {
     let (rotator, secret) = (caller.principal().permissions(), ClientSecret::generate());
-    let (overlap, digest) = (body.overlap_seconds.0, digest(&secret));
+    let (overlap, digest) = (body.overlap_seconds.as_delta(), digest(&secret));
     let rotated = store
         .write(&caller, async |tx| {
             api_clients::rotate_secret(tx.access(), &**clock, rotator, id, overlap, &digest).await
