@@ -155,6 +155,7 @@ async fn a_machine_makes_no_keys() {
         version: Version::FIRST,
         roles: vec![Role::Owner.into()],
         permissions: PermissionSet::ALL,
+        grant: None,
     };
     let token = suite.services.auth.issue_for(&holder, std::time::Duration::from_secs(60)).unwrap();
     let service = Caller { token, ..tenant.owner() };

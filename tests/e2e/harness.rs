@@ -2,6 +2,7 @@
 
 pub mod databases;
 pub mod mail;
+pub mod names;
 pub mod program;
 pub mod rules;
 pub mod statements;
@@ -88,7 +89,7 @@ fn start() -> Suite {
 
 /// The settings of the suite's servers, with some overridden.
 pub fn settings(overrides: &[(&str, &str)]) -> Settings {
-    let key = signing_key();
+    let (key, names) = (signing_key(), names::names().address.to_string());
     let fixed = [
         ("APP_ENV", "development"),
         ("DATABASE_URL", "postgres://unused@localhost/unused"),
@@ -100,6 +101,7 @@ pub fn settings(overrides: &[(&str, &str)]) -> Settings {
         ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),
         ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1"),
         ("TENANTRY_HTTP__BODY_SECONDS", "1"),
+        ("TENANTRY_HTTP__DNS_SERVER", &names),
         ("TENANTRY_MAIL__FOLDER", mail::folder()),
     ];
     let variable = |name: &str| {

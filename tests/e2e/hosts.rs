@@ -1,7 +1,5 @@
 //! The tenant is the credential's alone; the host and `X-Tenant-ID` must agree with it.
 
-mod dns;
-
 use std::time::Duration;
 
 use reqwest::Method;
@@ -10,8 +8,8 @@ use tenantry_tenancy::Role;
 
 use crate::auth::Person;
 use crate::examples::operator;
+use crate::harness::names::names;
 use crate::harness::{Caller, PLACEMENTS, Response, Suite, another_instance, eventually, suite};
-use dns::NameServer;
 
 const PROJECTS: &str = "/api/v1/projects";
 const DOMAINS: &str = "/api/v1/domains";
@@ -118,12 +116,9 @@ async fn a_host_below_the_base_domain_is_one_tenants() {
 #[tokio::test]
 async fn a_domain_is_proven_by_its_record_and_then_one_tenants_alone() {
     let suite = suite().await;
-    let server = NameServer::start().await;
-    let address: &'static str = Box::leak(server.address.to_string().into_boxed_str());
-    let overrides: &'static [(&str, &str)] = Box::leak(Box::new([("TENANTRY_HTTP__DNS_SERVER", address)]));
-    let (_, base) = another_instance(suite.forever(), overrides).await;
+    let server = names();
     let (tenant, other) = (suite.tenant(PLACEMENTS[0]).await, suite.tenant(PLACEMENTS[1]).await);
-    let (owner, stranger) = (tenant.owner().at(&base), other.owner().at(&base));
+    let (owner, stranger) = (tenant.owner(), other.owner());
     let name = format!("app.{}.example", tenant.tenant.slug);
 
     let added = owner.post(DOMAINS, json!({ "name": name })).await.expect(201);

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod acting;
+mod api_clients;
 mod api_keys;
 mod audit;
 mod audit_events;
@@ -28,6 +29,7 @@ mod isolation;
 mod lists;
 mod members;
 mod migrations;
+mod oauth;
 mod openapi;
 mod operators;
 mod outage;

@@ -113,7 +113,20 @@ async fn assert_tokens_are_good(folder: &Folder, base: &str) {
         tenants.iter().map(|it| (it["slug"].as_str().unwrap(), it["placement"].as_str().unwrap())).collect();
     assert_eq!(placed, [("acme", "pooled"), ("globex", "pooled"), ("initech", "schema")]);
     for tenant in tenants {
-        assert_eq!(keys(tenant), ["access_token", "api_key", "id", "placement", "refresh_token", "slug", "users"]);
+        assert_eq!(
+            keys(tenant),
+            [
+                "access_token",
+                "api_key",
+                "client_id",
+                "client_secret",
+                "id",
+                "placement",
+                "refresh_token",
+                "slug",
+                "users"
+            ]
+        );
         let users = tenant["users"].as_array().unwrap();
         let roles: Vec<_> = users.iter().map(|user| user["role"].as_str().unwrap()).collect();
         assert_eq!(roles, ["owner", "member", "viewer"]);

@@ -15,7 +15,7 @@ use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
 use crate::extract::{Body, CameFrom, Person};
 use crate::problem::ApiError;
-use crate::reply::{Gone, Show};
+use crate::reply::{Gone, Kept, Show};
 use crate::routes::Routes;
 use crate::security_events::note;
 
@@ -182,8 +182,8 @@ json_schema!(KeySet, {
     ObjectBuilder::new().property("keys", ArrayBuilder::new().items(key)).required("keys")
 });
 
-async fn jwks(auth: Data<Authenticator>) -> Result<Show<KeySet>, ApiError> {
-    Ok(Show(KeySet(auth.jwks())))
+async fn jwks(auth: Data<Authenticator>) -> Result<Kept<KeySet>, ApiError> {
+    Ok(Kept(KeySet(auth.jwks())))
 }
 
 impl From<LoginError> for ApiError {

@@ -25,6 +25,9 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const PROBLEM_JSON: &str = "application/problem+json";
 
+/// Marks an answer that is an error in the words of another standard, and stays as it is.
+pub(crate) struct OwnWords;
+
 /// What is known of a request while it runs.
 pub(crate) struct RequestContext {
     pub(crate) id: RequestId,
@@ -121,7 +124,7 @@ fn render<B: MessageBody>(
             }
             document(error, id, limits)
         }
-        Some(None) | None if is_problem(response.response()) => return response,
+        Some(None) | None if is_said(response.response()) => return response,
         Some(None) | None => document(&foreign(status), id, limits),
     };
     let (request, _) = response.into_parts();
@@ -141,6 +144,11 @@ fn document(error: &ApiError, id: RequestId, limits: Limits) -> HttpResponse<Box
         Ok(body) => response.content_type(PROBLEM_JSON).body(body),
         Err(_) => response.finish(),
     }
+}
+
+/// Whether the answer says what is wrong.
+fn is_said<B>(response: &HttpResponse<B>) -> bool {
+    response.extensions().get::<OwnWords>().is_some() || is_problem(response)
 }
 
 fn is_problem<B>(response: &HttpResponse<B>) -> bool {

@@ -2,6 +2,7 @@
 
 mod body;
 mod caller;
+mod form;
 mod path;
 mod query;
 
@@ -15,6 +16,7 @@ use crate::problem::ApiError;
 
 pub(crate) use body::{Body, present, present_object, refuse as refuse_body};
 pub(crate) use caller::{CameFrom, Can, OperatorCaller, Person, origin, request_id};
+pub(crate) use form::{OauthForm, Parameters};
 pub(crate) use path::PathId;
 pub(crate) use query::{Query, refuse as refuse_query};
 

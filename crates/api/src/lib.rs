@@ -4,9 +4,11 @@
 //! `routes.rs`: a handler is registered with the permission its signature names, and without one it does not build.
 
 mod acting;
+mod api_clients;
 mod api_keys;
 mod audit;
 mod auth;
+mod client_tokens;
 mod conditions;
 mod cursor;
 mod docs;
@@ -18,6 +20,7 @@ mod hosts;
 mod list;
 mod me;
 mod members;
+mod oauth;
 mod openapi;
 mod own_tenant;
 mod passwords;
@@ -151,6 +154,9 @@ fn all() -> Routes {
     sessions::routes(&mut routes);
     me::routes(&mut routes);
     passwords::routes(&mut routes);
+    api_clients::routes(&mut routes);
+    client_tokens::routes(&mut routes);
+    oauth::routes(&mut routes);
     members::routes(&mut routes);
     domains::routes(&mut routes);
     security_events::routes(&mut routes);

@@ -12,6 +12,9 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use crate::problem::{CODES, Problem};
 use crate::routes::{Access, Routes};
 
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// What a caller must show.
 pub(crate) enum Security {
     /// A credential of a tenant with this permission.
@@ -36,6 +39,8 @@ pub(crate) struct Operation {
     success: Value,
     success_status: StatusCode,
     errors: Vec<StatusCode>,
+    /// The schemas of errors that are no problem documents.
+    oauth_errors: Vec<(StatusCode, Value)>,
     schemas: BTreeMap<String, Value>,
 }
 
@@ -55,6 +60,7 @@ impl Operation {
             success: Value::Null,
             success_status: StatusCode::OK,
             errors: vec![StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE],
+            oauth_errors: Vec::new(),
             schemas: BTreeMap::new(),
         }
     }
@@ -76,6 +82,15 @@ impl Operation {
             StatusCode::PAYLOAD_TOO_LARGE,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ]);
+    }
+
+    /// A form of the endpoints of OAuth, whose errors are those of RFC 6749.
+    pub(crate) fn oauth_form<E: ToSchema>(&mut self, fields: &Value, errors: &[StatusCode]) {
+        let schema = self.schema::<E>();
+        self.body = Some(json!({ "required": true, "content": { FORM: { "schema": fields } } }));
+        self.errors.retain(|status| !errors.contains(status));
+        self.errors.extend([StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE]);
+        self.oauth_errors = errors.iter().map(|status| (*status, schema.clone())).collect();
     }
 
     /// Adds an error that neither the handler's inputs nor its reply tell of.
@@ -154,6 +169,11 @@ impl Operation {
                 status.as_str().to_owned(),
                 json!({ "$ref": format!("#/components/responses/{}", status.as_u16()) }),
             );
+        }
+        for (status, schema) in &self.oauth_errors {
+            let description = status.canonical_reason().unwrap_or_default();
+            let content = json!({ "application/json": { "schema": schema } });
+            responses.insert(status.as_str().to_owned(), json!({ "description": description, "content": content }));
         }
         let (security, description) = match &self.security {
             None => (json!([]), "Needs no credential.".to_owned()),

@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue, LINK, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -162,6 +162,25 @@ impl<T: Serialize + ToSchema + 'static> Reply for PageView<T> {
     }
 }
 
+/// 200 with a view that everybody may keep for five minutes.
+pub(crate) struct Kept<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for Kept<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = json(StatusCode::OK, &self.0);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+        response
+    }
+}
+
+impl<T: Serialize + ToSchema + 'static> Reply for Kept<T> {
+    fn describe(operation: &mut Operation) {
+        operation.reply::<T>(StatusCode::OK, &[]);
+    }
+}
+
 /// A file of ours, compressed or not.
 pub(crate) struct Asset {
     pub(crate) content_type: &'static str,
@@ -192,7 +211,7 @@ impl Reply for Asset {
     }
 }
 
-fn json(status: StatusCode, view: &impl Serialize) -> HttpResponse {
+pub(crate) fn json(status: StatusCode, view: &impl Serialize) -> HttpResponse {
     // Most views are a few hundred bytes.
     let mut body = Vec::with_capacity(512);
     if let Err(error) = serde_json::to_writer(&mut body, view) {

@@ -25,6 +25,7 @@ use crate::reply::Reply;
 /// The routes that need no credential, all of them. A test refuses any other that answers without one.
 pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/api/docs"),
     ("GET", "/api/docs/assets/{file}"),
     ("GET", "/api/redoc"),
@@ -33,11 +34,16 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("GET", "/ready"),
     ("POST", "/api/v1/auth/password/forgot"),
     ("POST", "/api/v1/auth/password/reset"),
+    ("POST", "/api/v1/auth/api-client/refresh"),
+    ("POST", "/api/v1/auth/api-client/token"),
     ("POST", "/api/v1/auth/session"),
     ("POST", "/api/v1/auth/token"),
     ("POST", "/api/v1/auth/token/refresh"),
     ("POST", "/api/v1/auth/token/revoke"),
     ("POST", "/api/v1/auth/token/verify"),
+    ("POST", "/oauth/introspect"),
+    ("POST", "/oauth/revoke"),
+    ("POST", "/oauth/token"),
 ];
 
 /// What it takes to be let in.

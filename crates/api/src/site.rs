@@ -39,6 +39,11 @@ impl Site {
         format!("{}{path}", self.origin)
     }
 
+    /// The address, without a slash at its end.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The name of the cookie. With the prefix `__Host-` a browser takes it over https only, from this very host, and no
     /// neighbouring host can plant one (RFC 6265bis, section 4.1.3.2).
     pub(crate) const fn cookie_name(&self) -> &'static str {

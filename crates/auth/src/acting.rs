@@ -44,6 +44,7 @@ impl Authenticator {
             actor: Actor::Operator(operator),
             tenant,
             credential: id.into(),
+            grant: None,
             version: Version::FIRST,
             roles: vec![RoleName::parse(ROLE).expect("ROLE is the name of a role")],
             permissions,

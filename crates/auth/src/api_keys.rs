@@ -235,6 +235,7 @@ impl StoredApiKey {
             user: Some(self.holder),
             tenant: self.tenant,
             credential: self.id.into(),
+            grant: None,
             version: self.version,
             permissions: self.grant.permissions.intersection(self.scopes),
             roles: vec![self.grant.role],

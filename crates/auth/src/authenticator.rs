@@ -7,12 +7,12 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 use tenantry_tenancy::domains::DomainName;
-use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId};
+use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId, Version};
 
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AccountStore, ApiKeyText, ApiKeys, AuthError, CredentialKind, CredentialStore, Holder, IssueError,
+    AccountStore, ApiKeyText, ApiKeys, AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError,
     OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
@@ -32,6 +32,8 @@ pub struct Parts {
     pub api_keys: ApiKeys,
     /// Where the sessions of browsers are kept.
     pub sessions: Arc<dyn SessionStore>,
+    /// Where machine clients are kept.
+    pub clients: Arc<dyn ClientStore>,
     /// What is remembered of tenants and sessions. Somebody must keep it fresh: see [`Watch::run`].
     pub watch: Arc<Watch>,
     /// Tells the time.
@@ -50,6 +52,7 @@ pub struct Authenticator {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
+    pub(crate) client_store: Arc<dyn ClientStore>,
     pub(crate) clock: Arc<dyn Clock>,
     watch: Arc<Watch>,
     /// Tokens whose signature was verified, by their whole text, so that a damaged copy of one is not taken for it.
@@ -66,6 +69,7 @@ impl Authenticator {
             accounts: parts.accounts,
             api_keys: parts.api_keys,
             session_store: parts.sessions,
+            client_store: parts.clients,
             clock: parts.clock,
             watch: parts.watch,
             verified: Cache::new(parts.remembered_tokens),
@@ -79,9 +83,7 @@ impl Authenticator {
     pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Arc<Principal>, AuthError> {
         let text = credential.text();
         let known = match self.remembered(credential)? {
-            Some(principal) if !self.watch.is_void(principal.access.credential, principal.access.version).await? => {
-                Some(principal)
-            }
+            Some(principal) if !self.is_void(&principal.access).await? => Some(principal),
             Some(principal) => {
                 self.forget_void(text, &principal)?;
                 None
@@ -93,7 +95,7 @@ impl Authenticator {
             None => Proof::New(self.prove(credential).await?),
         };
         let access = proof.access();
-        if self.watch.is_void(access.credential, access.version).await? {
+        if self.is_void(access).await? {
             return Err(Rejection::Void.into());
         }
         let tenant = self.watch.tenant(access.tenant).await?;
@@ -118,7 +120,7 @@ impl Authenticator {
         };
         let fresh = self.watch.fresh()?;
         let access = proof.access();
-        if fresh.is_void(access.credential, access.version) {
+        if access.is_void(|credential, version| fresh.is_void(credential, version)) {
             if access.kind.is_looked_up() {
                 return None;
             }
@@ -152,6 +154,11 @@ impl Authenticator {
         self.tokens.keys().jwks()
     }
 
+    /// Who issues tokens, for whom, and for how long.
+    pub const fn settings(&self) -> &TokenSettings {
+        self.tokens.settings()
+    }
+
     /// The principal that the same credential proved before, unless its time is over.
     fn remembered(&self, credential: Credential<'_>) -> Result<Option<Arc<Principal>>, Rejection> {
         let text = credential.text();
@@ -171,6 +178,17 @@ impl Authenticator {
     fn forget_void(&self, text: &str, principal: &Principal) -> Result<(), Rejection> {
         self.verified.remove(text);
         if principal.kind().is_looked_up() { Ok(()) } else { Err(Rejection::Void) }
+    }
+
+    /// Whether what the credential hangs on was revoked or changed.
+    async fn is_void(&self, access: &Access) -> Result<bool, StoreError> {
+        if self.watch.is_void(access.credential, access.version).await? {
+            return Ok(true);
+        }
+        match access.grant {
+            Some(grant) => self.watch.is_void(grant, Version::FIRST).await,
+            None => Ok(false),
+        }
     }
 
     /// What a credential says that was not seen before.

@@ -192,6 +192,7 @@ impl Authenticator {
             user: Some(user),
             tenant,
             credential: session.into(),
+            grant: None,
             version,
             roles: vec![grant.role],
             permissions: grant.permissions,

@@ -10,6 +10,7 @@ pub mod acting;
 pub mod api_keys;
 pub mod authenticator;
 pub mod browser_sessions;
+pub mod clients;
 pub mod credentials;
 pub mod keys;
 mod logins;
@@ -31,6 +32,10 @@ pub use api_keys::{ApiKeyStore, ApiKeyText, ApiKeyUse, ApiKeys, KeyEnvironment, 
 pub use authenticator::{Authenticator, Credential, Origin, Parts};
 pub use browser_sessions::{
     BrowserLogin, LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, SessionToken,
+};
+pub use clients::{
+    ClientCredentials, ClientGrant, ClientRotation, ClientSecret, ClientStore, ClientTokens, IssuedToken,
+    NewClientSession,
 };
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,

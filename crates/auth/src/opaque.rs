@@ -2,6 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// How long a checksum is.
+const CHECKSUM: usize = 6;
 
 /// What is behind the prefix.
 pub(crate) type Secret = [u8; 32];
@@ -29,6 +33,24 @@ pub(crate) fn decode(prefix: &str, text: &str) -> Option<Secret> {
     let encoded = text.strip_prefix(prefix).filter(|it| it.len() == 43)?;
     let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut secret).ok()?;
     (length == secret.len()).then_some(secret)
+}
+
+/// A new secret with a checksum behind it: six hexadecimal digits, the start of the SHA-256 of all before them. It is no
+/// secret, it only tells a secret from a typing error, so that a mistyped or guessed one costs no query.
+pub(crate) fn checked(prefix: &str) -> String {
+    let body = encode(prefix, &random());
+    let checksum = checksum(&body);
+    body + &checksum
+}
+
+/// Whether it is spelled as [`checked`] spells.
+pub(crate) fn is_checked(prefix: &str, raw: &str) -> bool {
+    let parts = raw.len().checked_sub(CHECKSUM).and_then(|at| raw.split_at_checked(at));
+    parts.is_some_and(|(body, sum)| decode(prefix, body).is_some() && sum == checksum(body))
+}
+
+fn checksum(body: &str) -> String {
+    Sha256::digest(body).iter().take(CHECKSUM / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

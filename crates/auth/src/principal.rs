@@ -52,6 +52,8 @@ pub(crate) struct Access {
     /// What can be revoked to void it, and how old it is.
     pub(crate) credential: CredentialId,
     pub(crate) version: Version,
+    /// What can be revoked as well and voids this: a machine client's session, or the one token.
+    pub(crate) grant: Option<CredentialId>,
     pub(crate) roles: Vec<RoleName>,
     /// What the roles allow and the scopes did not take away.
     pub(crate) permissions: PermissionSet,
@@ -59,6 +61,13 @@ pub(crate) struct Access {
     pub(crate) expires_at: Option<DateTime<Utc>>,
     /// Of an API key: what must be checked at every call.
     pub(crate) terms: Option<Arc<KeyTerms>>,
+}
+
+impl Access {
+    /// Whether anything it hangs on is void.
+    pub(crate) fn is_void(&self, is_void: impl Fn(CredentialId, Version) -> bool) -> bool {
+        is_void(self.credential, self.version) || self.grant.is_some_and(|grant| is_void(grant, Version::FIRST))
+    }
 }
 
 /// Somebody who proved who they are, and what they may do in the one tenant their credential is for.
@@ -185,6 +194,7 @@ mod tests {
                 tenant: tenant.id,
                 credential: CredentialId::generate(),
                 version: Version::FIRST,
+                grant: None,
                 roles: vec![Role::Viewer.into()],
                 permissions: Role::Viewer.permissions(),
                 expires_at: None,

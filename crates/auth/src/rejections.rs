@@ -104,6 +104,9 @@ pub enum Rejection {
     /// Never issued, idle for too long, or over.
     #[error("the browser's session is unknown or over")]
     SessionUnknown,
+    /// No such machine client, another secret, or it is disabled.
+    #[error("the machine client is unknown, disabled, or has another secret")]
+    Client,
     /// No operator has this token.
     #[error("the operator's token is unknown")]
     OperatorUnknown,

@@ -4,6 +4,7 @@
 mod accounts;
 pub mod api_keys;
 mod browser_sessions;
+mod clients;
 pub mod contract;
 pub mod memory;
 pub mod world;

@@ -96,6 +96,8 @@ pub struct Holder {
     pub roles: Vec<RoleName>,
     /// What the token allows: its scopes.
     pub permissions: PermissionSet,
+    /// What can be revoked beside the credential, if that is not the one token alone: the session of a machine client.
+    pub grant: Option<CredentialId>,
 }
 
 impl Holder {
@@ -109,6 +111,7 @@ impl Holder {
             version: Version::FIRST,
             roles: vec![role],
             permissions,
+            grant: None,
         }
     }
 
@@ -155,6 +158,8 @@ struct Claims {
     tenant: TenantId,
     sid: CredentialId,
     ver: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant: Option<CredentialId>,
     roles: Vec<String>,
     scopes: Vec<String>,
 }
@@ -208,6 +213,7 @@ impl AccessTokens {
             tenant: holder.tenant,
             sid: holder.credential,
             ver: holder.version.0,
+            grant: holder.grant,
             roles: holder.roles.iter().map(ToString::to_string).collect(),
             scopes: holder.permissions.to_scopes(),
         };
@@ -278,8 +284,11 @@ impl Claims {
         let of_role = |role: &RoleName| role.built_in().map_or(PermissionSet::ALL, Role::permissions);
         let of_roles = roles.iter().map(of_role).fold(PermissionSet::NONE, PermissionSet::union);
         let of_scopes = PermissionSet::known_of(self.scopes.iter().map(String::as_str));
+        // A token that is part of nothing is revoked by itself.
+        let grant = self.grant.or_else(|| self.jti.parse().ok());
         Ok(Access {
             kind,
+            grant,
             actor,
             user,
             tenant: self.tenant,

@@ -1,6 +1,7 @@
 //! The questions that come before a tenant is known, asked as the role `tenantry_directory`.
 
 mod accounts;
+mod api_clients;
 mod api_keys;
 mod browser_sessions;
 mod security_events;

@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use crate::connection::Pool;
 use crate::rows::{parsed, trusted};
-use crate::schema::{changes, memberships, operators, provisioning_steps, security_events, sessions, tenants, users};
+use crate::schema::{
+    api_client_sessions, changes, memberships, operators, provisioning_steps, security_events, sessions, tenants, users,
+};
 
 /// The registry in Postgres.
 pub struct PgRegistry {
@@ -85,6 +87,12 @@ impl PgRegistry {
         only(self.pool.load(insert).await?).map(OperatorId::from_uuid)
     }
 
+    /// The tenant of this slug, in whatever state.
+    pub async fn find_by_slug(&self, slug: &Slug) -> Result<Option<Tenant>, StoreError> {
+        let find = tenants::table.filter(tenants::slug.eq(slug.as_str())).select(TenantRow::as_select());
+        self.pool.load::<_, TenantRow, _>(find).await?.pop().map(Tenant::try_from).transpose()
+    }
+
     /// Whether there is any tenant.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.list(None, 1).await?.is_empty())
@@ -103,6 +111,8 @@ impl PgRegistry {
         self.pool.execute(diesel::delete(ended)).await?;
         let told = security_events::table.filter(security_events::at.lt(moment - TimeDelta::days(90)));
         self.pool.execute(diesel::delete(told)).await?;
+        let ended = api_client_sessions::table.filter(api_client_sessions::ends_at.lt(moment - TimeDelta::days(1)));
+        self.pool.execute(diesel::delete(ended)).await?;
         let seen = changes::table.filter(changes::at.lt(moment - TimeDelta::days(3)));
         self.pool.execute(diesel::delete(seen)).await?;
         Ok(())

@@ -132,6 +132,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry.api_clients (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        permissions -> Array<Text>,
+        enabled -> Bool,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     registry.api_keys (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -146,6 +159,23 @@ diesel::table! {
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.api_client_secrets (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        api_client_id -> Uuid,
+        digest -> Binary,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    registry.api_client_sessions (id) {
+        id -> Uuid,
+        ends_at -> Timestamptz,
     }
 }
 
@@ -215,8 +245,9 @@ pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events"];
 tenant_tables!(projects, tasks, audit_events);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
-pub const SHARED_TABLES: &[&str] = &["memberships", "roles", "api_keys", "domains"];
-tenant_tables!(memberships, roles, api_keys, domains);
+pub const SHARED_TABLES: &[&str] =
+    &["memberships", "roles", "api_keys", "domains", "api_clients", "api_client_secrets"];
+tenant_tables!(memberships, roles, api_keys, domains, api_clients, api_client_secrets);
 
 /// A tenant's own row: its key is the tenant.
 impl TenantTable for tenants::table {

@@ -20,6 +20,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tenantry_app::{Access, TenantStorePort, TenantTxPort};
+use tenantry_tenancy::api_clients::ApiClientRepo;
 use tenantry_tenancy::api_keys::ApiKeyRepo;
 use tenantry_tenancy::audit::AuditRepo;
 use tenantry_tenancy::domains::DomainRepo;
@@ -294,6 +295,10 @@ impl AccessTx for PgTenantTx {
     }
 
     fn audit(&mut self) -> &mut dyn AuditRepo {
+        self
+    }
+
+    fn api_clients(&mut self) -> &mut dyn ApiClientRepo {
         self
     }
 }

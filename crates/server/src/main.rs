@@ -8,8 +8,10 @@ use anyhow::{Context, Result};
 use chrono::{Days, Utc};
 use clap::{Parser, Subcommand};
 use tenantry_server::{Database, Services, Settings, logging, operations, seed, serve};
+use tenantry_tenancy::api_clients::ApiClientName;
 use tenantry_tenancy::provisioning::NewTenant;
-use tenantry_tenancy::{Email, Placement, Plan, Slug};
+use tenantry_tenancy::text::InvalidText;
+use tenantry_tenancy::{Email, Permission, PermissionSet, Placement, Plan, Slug};
 
 /// Tenant-isolated SaaS API.
 ///
@@ -44,6 +46,18 @@ enum Command {
         /// pooled or schema; decided by the plan if not given.
         #[arg(long)]
         placement: Option<Placement>,
+    },
+    /// Create a machine client of a tenant. Its id and its secret are printed once.
+    CreateApiClient {
+        /// The tenant's slug.
+        #[arg(long, value_parser = Slug::parse)]
+        tenant: Slug,
+        /// What it is called.
+        #[arg(long, value_parser = parse_client_name)]
+        name: ApiClientName,
+        /// What it may do, separated by commas: projects:read,tasks:read.
+        #[arg(long, value_delimiter = ',', required = true)]
+        scopes: Vec<Permission>,
     },
     /// Create an operator, or give one a new token in place of the old. The token is printed once.
     CreateOperator {
@@ -93,6 +107,14 @@ async fn run(command: Command) -> Result<()> {
             }
             Ok(())
         }
+        Command::CreateApiClient { tenant, name, scopes } => {
+            let services = Services::new(&settings, &database)?;
+            let scopes = scopes.into_iter().fold(PermissionSet::NONE, PermissionSet::with);
+            let (id, secret) = operations::create_api_client(&services, &tenant, name, scopes).await?;
+            println!("client_id {id}");
+            println!("client_secret {}", secret.reveal());
+            Ok(())
+        }
         Command::CreateOperator { email, days } => {
             let services = Services::new(&settings, &database)?;
             let expires_at = Utc::now().checked_add_days(Days::new(days)).context("--days is too many")?;
@@ -131,6 +153,10 @@ async fn serve_all(settings: &Settings, database: &mut Database) -> Result<()> {
         }
     })
     .await
+}
+
+fn parse_client_name(raw: &str) -> Result<ApiClientName, InvalidText> {
+    ApiClientName::parse(raw)
 }
 
 fn say(message: &str) {

@@ -1,10 +1,11 @@
 //! What an operator does from the command line.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
-use tenantry_auth::{OperatorToken, Password, Passwords};
+use tenantry_auth::{ClientSecret, OperatorToken, Password, Passwords};
+use tenantry_tenancy::api_clients::{ApiClientName, NewApiClient, SecretDigest};
 use tenantry_tenancy::provisioning::{NewTenant, TenantRegistry, provision};
-use tenantry_tenancy::{Email, OperatorId, Tenant};
+use tenantry_tenancy::{ApiClientId, Email, OperatorId, PermissionSet, Slug, Tenant};
 
 use crate::keys::secret;
 use crate::services::Services;
@@ -33,4 +34,19 @@ pub async fn create_operator(
     let token = OperatorToken::generate();
     let id = services.registry.ensure_operator(email, &token.digest(), expires_at).await?;
     Ok((id, token))
+}
+
+/// Creates a machine client of a tenant. The secret is told once.
+pub async fn create_api_client(
+    services: &Services,
+    tenant: &Slug,
+    name: ApiClientName,
+    scopes: PermissionSet,
+) -> Result<(ApiClientId, ClientSecret)> {
+    ensure!(!scopes.is_empty(), "a client needs at least one scope");
+    let found = services.registry.find_by_slug(tenant).await?;
+    let found = found.with_context(|| format!("there is no tenant {tenant}"))?;
+    let (new, secret) = (NewApiClient { id: ApiClientId::generate(), name, scopes }, ClientSecret::generate());
+    services.registry.add_api_client(found.id, &new, &SecretDigest(*secret.digest().as_bytes())).await?;
+    Ok((new.id, secret))
 }

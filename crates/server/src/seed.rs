@@ -7,12 +7,13 @@ use anyhow::{Context, Result, ensure};
 use chrono::Utc;
 use serde::Serialize;
 use tenantry_app::{TenantStore, TenantTx};
-use tenantry_auth::{CredentialStore, Holder, NewSession, Password, Passwords, RefreshToken};
+use tenantry_auth::{ClientSecret, CredentialStore, Holder, NewSession, Password, Passwords, RefreshToken};
+use tenantry_tenancy::api_clients::{ApiClientName, NewApiClient, SecretDigest};
 use tenantry_tenancy::api_keys::{self, ApiKeyName, Maker, Terms};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
 use tenantry_tenancy::{
-    Actor, Email, Expected, Limit, PageQuery, Placement, Plan, RequestId, Role, SchemaName, SessionId, Slug,
-    StoreError, SystemClock, Tenant, TenantId, TenantScope, UserId,
+    Actor, ApiClientId, Email, Expected, Limit, PageQuery, PermissionSet, Placement, Plan, RequestId, Role, SchemaName,
+    SessionId, Slug, StoreError, SystemClock, Tenant, TenantId, TenantScope, UserId,
 };
 use tenantry_work::projects::{NewProject, ProjectDescription, ProjectId, ProjectName, ProjectStatus};
 use tenantry_work::tasks::{self, NewTask, TaskDescription, TaskError, TaskId, TaskPriority, TaskStatus, TaskTitle};
@@ -23,6 +24,8 @@ use crate::settings::Settings;
 
 /// Where the tokens are written.
 pub const TOKENS_FILE: &str = "test_tokens.json";
+/// What the machine client of each tenant is called.
+const CLIENT: &str = "Development";
 /// How long the access tokens in the file are good.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -123,6 +126,8 @@ struct TenantTokens {
     access_token: String,
     refresh_token: String,
     api_key: String,
+    client_id: ApiClientId,
+    client_secret: String,
 }
 
 #[derive(Serialize)]
@@ -154,6 +159,7 @@ pub async fn write_tokens(settings: &Settings, services: &Services, path: &Path)
         let (Some(id), Some(owner)) = (tenant, users.first()) else { continue };
         let (access_token, refresh_token) = (owner.access_token.clone(), owner.refresh_token.clone());
         let api_key = make_key(services, &store, (id, placement), owner).await?;
+        let (client_id, client_secret) = client(services, id).await?;
         tenants.push(TenantTokens {
             id,
             slug: slug.to_owned(),
@@ -162,11 +168,23 @@ pub async fn write_tokens(settings: &Settings, services: &Services, path: &Path)
             access_token,
             refresh_token,
             api_key,
+            client_id,
+            client_secret: client_secret.reveal().to_owned(),
         });
     }
     let first = tenants.first().map(|tenant| tenant.access_token.clone());
     write_private(path, &serde_json::to_string_pretty(&TokensFile { tenants })?)?;
     Ok(first)
+}
+
+/// The tenant's seeded machine client, made anew: nobody can tell the secret of the one before.
+async fn client(services: &Services, tenant: TenantId) -> Result<(ApiClientId, ClientSecret)> {
+    let name = ApiClientName::parse(CLIENT)?;
+    let (new, secret) =
+        (NewApiClient { id: ApiClientId::generate(), name, scopes: PermissionSet::BUSINESS }, ClientSecret::generate());
+    services.registry.remove_api_clients(tenant, &new.name).await?;
+    services.registry.add_api_client(tenant, &new, &SecretDigest(*secret.digest().as_bytes())).await?;
+    Ok((new.id, secret))
 }
 
 /// Begins a session without asking for the password, whose check would take a while for each of them.

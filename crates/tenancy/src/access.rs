@@ -1,5 +1,6 @@
 //! What a tenant's administrators manage: who belongs to it, and as what.
 
+use crate::api_clients::ApiClientRepo;
 use crate::api_keys::ApiKeyRepo;
 use crate::audit::AuditRepo;
 use crate::domains::DomainRepo;
@@ -26,4 +27,7 @@ pub trait AccessTx: Send {
 
     /// What happened in the tenant.
     fn audit(&mut self) -> &mut dyn AuditRepo;
+
+    /// The machine clients.
+    fn api_clients(&mut self) -> &mut dyn ApiClientRepo;
 }

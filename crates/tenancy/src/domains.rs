@@ -55,10 +55,7 @@ impl std::fmt::Display for DomainName {
     }
 }
 
-crate::json_schema!(
-    DomainName,
-    crate::schema::pattern("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$", DomainName::MAX)
-);
+crate::json_schema!(DomainName, crate::schema::format("hostname"));
 
 impl serde::Serialize for DomainName {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

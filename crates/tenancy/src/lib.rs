@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod acting;
+pub mod api_clients;
 pub mod api_keys;
 pub mod audit;
 pub mod clock;

@@ -26,7 +26,7 @@ impl<T: DeserializeOwned + ToSchema + 'static> Input for Body<T> {
     const READS_BODY: bool = true;
 
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError> {
-        parse(&arrived(req, payload).await?).map(Self)
+        parse(&arrived(req, payload, JSON).await?).map(Self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -42,30 +42,41 @@ pub(crate) async fn refuse(req: &HttpRequest, payload: &mut Payload) -> Result<(
     if matches!(payload, Payload::None) {
         return Ok(());
     }
-    let bytes = arrived(req, payload).await?;
+    let bytes = arrived(req, payload, JSON).await?;
     if bytes.is_empty() { Ok(()) } else { parse::<Nothing>(&bytes).map(|_| ()) }
 }
 
+/// What a body may be.
+pub(super) struct Media {
+    accepts: fn(&str) -> bool,
+    name: &'static str,
+}
+
+const JSON: Media = Media { accepts: is_json, name: "application/json" };
+
+/// A form, which has no charset to speak of.
+pub(super) const FORM: Media = Media { accepts: is_form, name: "application/x-www-form-urlencoded" };
+
 /// The whole body.
-async fn arrived(req: &HttpRequest, payload: &mut Payload) -> Result<BytesMut, ApiError> {
+pub(super) async fn arrived(req: &HttpRequest, payload: &mut Payload, media: Media) -> Result<BytesMut, ApiError> {
     let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
-    check_headers(req, limits)?;
+    check_headers(req, limits, &media)?;
     timeout(limits.body_time, read(payload, limits.body_bytes)).await.map_err(|_| {
         let detail = format!("the body took longer than {} seconds to arrive", limits.body_time.as_secs());
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
     })?
 }
 
-fn check_headers(req: &HttpRequest, limits: Limits) -> Result<(), ApiError> {
+fn check_headers(req: &HttpRequest, limits: Limits, media: &Media) -> Result<(), ApiError> {
     let unsupported =
-        |detail: &str| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+        |detail: String| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
     // A few kilobytes of a compressed body can become gigabytes; nobody needs that for a JSON document.
     if req.headers().contains_key(CONTENT_ENCODING) {
-        return Err(unsupported("a body must come without Content-Encoding"));
+        return Err(unsupported("a body must come without Content-Encoding".to_owned()));
     }
     let content_type = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !is_json(content_type) {
-        return Err(unsupported("the body must be application/json in UTF-8"));
+    if !(media.accepts)(content_type) {
+        return Err(unsupported(format!("the body must be {} in UTF-8", media.name)));
     }
     let length = req.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limits.body_bytes) {
@@ -76,15 +87,22 @@ fn check_headers(req: &HttpRequest, limits: Limits) -> Result<(), ApiError> {
 
 /// JSON, or a JSON merge patch (RFC 7396), in the one encoding that JSON has (RFC 8259, section 8.1).
 fn is_json(content_type: &str) -> bool {
+    is_one_of(content_type, &["application/json", "application/merge-patch+json"])
+}
+
+fn is_form(content_type: &str) -> bool {
+    is_one_of(content_type, &["application/x-www-form-urlencoded"])
+}
+
+/// One of these, in UTF-8.
+fn is_one_of(content_type: &str, essences: &[&str]) -> bool {
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    let essence = essence.trim();
-    let is_json = essence.eq_ignore_ascii_case("application/json")
-        || essence.eq_ignore_ascii_case("application/merge-patch+json");
+    let is_known = essences.iter().any(|known| essence.trim().eq_ignore_ascii_case(known));
     let charset = parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     });
-    is_json && charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
+    is_known && charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }
 
 async fn read(payload: &mut Payload, limit: usize) -> Result<BytesMut, ApiError> {

@@ -49,7 +49,7 @@ fn form(query: &str) -> form_urlencoded::Parse<'_> {
 }
 
 /// Whether every `%` is followed by two hex digits, and what they spell is UTF-8.
-fn escapes_are_whole(raw: &[u8]) -> bool {
+pub(super) fn escapes_are_whole(raw: &[u8]) -> bool {
     let mut rest = raw;
     let mut decoded = Vec::with_capacity(raw.len());
     while let [first, tail @ ..] = rest {

@@ -131,6 +131,7 @@ pub(super) struct State {
     pub(super) sessions: HashMap<SessionId, Session>,
     pub(super) tokens: HashMap<TokenDigest, Token>,
     pub(super) browsers: HashMap<TokenDigest, Browser>,
+    pub(super) clients: super::clients::Clients,
     operators: HashMap<TokenDigest, OperatorId>,
 }
 

@@ -65,6 +65,7 @@ impl World {
             accounts: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
             sessions: store.clone(),
+            clients: store.clone(),
             watch: watch.clone(),
             clock: clock.clone(),
             remembered_tokens: 100,

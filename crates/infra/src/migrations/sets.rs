@@ -27,6 +27,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     10 "0010_security_events",
     11 "0011_accounts",
     12 "0012_acting_grants",
+    13 "0013_api_clients",
 );
 
 /// The tables of tenants: once per schema that has them.

@@ -1,31 +1,35 @@
 //! A name server that knows what a test tells it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-
-use tokio::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{LazyLock, Mutex};
+use std::thread;
 
 /// Answers questions for TXT records (RFC 1035); every other name does not exist.
 pub struct NameServer {
     pub address: SocketAddr,
-    records: Arc<Mutex<HashMap<String, String>>>,
+    records: Mutex<HashMap<String, String>>,
+}
+
+/// The one that every instance asks.
+pub fn names() -> &'static NameServer {
+    static SERVER: LazyLock<&'static NameServer> = LazyLock::new(NameServer::start);
+    &SERVER
 }
 
 impl NameServer {
-    pub async fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    fn start() -> &'static Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let records: Arc<Mutex<HashMap<String, String>>> = Arc::default();
-        let known = records.clone();
-        tokio::spawn(async move {
+        let server: &Self = Box::leak(Box::new(Self { address, records: Mutex::default() }));
+        thread::spawn(move || {
             let mut question = [0; 512];
-            while let Ok((length, from)) = socket.recv_from(&mut question).await {
-                let answer = answer(&question[..length], &known.lock().unwrap());
-                socket.send_to(&answer, from).await.unwrap();
+            while let Ok((length, from)) = socket.recv_from(&mut question) {
+                let answer = answer(&question[..length], &server.records.lock().unwrap());
+                socket.send_to(&answer, from).unwrap();
             }
         });
-        Self { address, records }
+        server
     }
 
     /// Says that a name has one TXT record with this text.

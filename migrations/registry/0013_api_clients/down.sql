@@ -1,0 +1,12 @@
+drop function registry.void_api_client_grant(uuid, uuid, timestamptz);
+drop function registry.revoke_api_client_token(uuid, bytea, timestamptz);
+drop function registry.exchange_api_client(bytea, bytea, bytea, timestamptz, interval, timestamptz);
+drop function registry.open_api_client_session(uuid, uuid, bytea, bytea, timestamptz, timestamptz, timestamptz);
+drop function registry.api_client(uuid, bytea, timestamptz);
+drop table registry.api_client_tokens;
+drop table registry.api_client_sessions;
+drop table registry.api_client_secrets;
+drop table registry.api_clients;
+drop function registry.note_client_secret();
+drop function registry.note_client();
+drop function registry.narrow_client();
