@@ -104,6 +104,7 @@ fn has_format(format: &str, text: &str) -> bool {
         "date" => text.len() == 10 && text.parse::<NaiveDate>().is_ok(),
         "date-time" => DateTime::parse_from_rfc3339(text).is_ok(),
         "email" => text.contains('@'),
+        "hostname" => tenantry_tenancy::domains::DomainName::parse(text).is_ok(),
         "cidr" => text.parse::<tenantry_tenancy::Network>().is_ok(),
         "uri-reference" => text.starts_with('/'),
         // The type says it already.
