@@ -100,6 +100,7 @@ pub fn settings(overrides: &[(&str, &str)]) -> Settings {
         // Fast enough for many logins; one test uses the real parameters.
         ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),
         ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1"),
+        ("TENANTRY_SIGNUP__ENABLED", "true"),
         ("TENANTRY_HTTP__BODY_SECONDS", "1"),
         ("TENANTRY_HTTP__DNS_SERVER", &names),
         ("TENANTRY_MAIL__FOLDER", mail::folder()),

@@ -26,6 +26,7 @@ mod health;
 mod hosts;
 mod injection;
 mod isolation;
+mod joining;
 mod lists;
 mod members;
 mod migrations;

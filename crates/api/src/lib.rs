@@ -17,6 +17,7 @@ mod edge;
 mod extract;
 mod health;
 mod hosts;
+mod invitations;
 mod list;
 mod me;
 mod members;
@@ -31,6 +32,7 @@ mod roles;
 mod routes;
 mod security_events;
 mod sessions;
+mod signup;
 mod site;
 mod tasks;
 mod tenants;
@@ -50,6 +52,7 @@ pub use edge::edge;
 pub use health::Readiness;
 pub use hosts::Hosts;
 pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
+pub use signup::SignupSettings;
 pub use site::Site;
 
 use routes::Routes;
@@ -78,6 +81,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Where browsers reach the service.
     pub site: Site,
+    /// Whether people may sign up by themselves.
+    pub signup: SignupSettings,
     /// What hosts mean.
     pub hosts: Hosts,
     /// Asks the DNS.
@@ -126,6 +131,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::new(parts.cursors))
             .app_data(Data::new(parts.limits))
             .app_data(Data::new(parts.site))
+            .app_data(Data::new(parts.signup))
             .app_data(Data::new(parts.hosts))
             .app_data(Data::from(parts.resolver))
             .app_data(Data::from(parts.security_log))
@@ -158,6 +164,8 @@ fn all() -> Routes {
     client_tokens::routes(&mut routes);
     oauth::routes(&mut routes);
     members::routes(&mut routes);
+    invitations::routes(&mut routes);
+    signup::routes(&mut routes);
     domains::routes(&mut routes);
     security_events::routes(&mut routes);
     roles::routes(&mut routes);

@@ -131,7 +131,7 @@ impl From<AccountError> for ApiError {
     }
 }
 
-const fn code(why: InvalidPassword) -> &'static str {
+pub(crate) const fn code(why: InvalidPassword) -> &'static str {
     match why {
         InvalidPassword::TooShort => "too_short",
         InvalidPassword::TooLong => "too_long",

@@ -13,7 +13,8 @@ use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
     AccountStore, ApiKeyText, ApiKeys, AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError,
-    OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
+    JoiningStore, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys,
+    TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -28,6 +29,8 @@ pub struct Parts {
     pub store: Arc<dyn CredentialStore>,
     /// Where people's accounts are kept.
     pub accounts: Arc<dyn AccountStore>,
+    /// Where it is kept who was invited and who signed up.
+    pub joining: Arc<dyn JoiningStore>,
     /// Proves API keys.
     pub api_keys: ApiKeys,
     /// Where the sessions of browsers are kept.
@@ -50,6 +53,7 @@ pub struct Authenticator {
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) joining: Arc<dyn JoiningStore>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
     pub(crate) client_store: Arc<dyn ClientStore>,
@@ -67,6 +71,7 @@ impl Authenticator {
             passwords: parts.passwords,
             store: parts.store,
             accounts: parts.accounts,
+            joining: parts.joining,
             api_keys: parts.api_keys,
             session_store: parts.sessions,
             client_store: parts.clients,

@@ -12,6 +12,7 @@ pub mod authenticator;
 pub mod browser_sessions;
 pub mod clients;
 pub mod credentials;
+pub mod joining;
 pub mod keys;
 mod logins;
 mod opaque;
@@ -40,6 +41,7 @@ pub use clients::{
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };
+pub use joining::{Acceptance, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken};
 pub use keys::{KeyError, SigningKeys};
 pub use logins::{LoginAttempt, Tokens};
 pub use opaque::challenge;

@@ -10,6 +10,45 @@ const CHECKSUM: usize = 6;
 /// What is behind the prefix.
 pub(crate) type Secret = [u8; 32];
 
+/// Declares a token that is opaque: `opaque_token!(/** What it is. */ Name, "prefix_");`.
+macro_rules! opaque_token {
+    ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name($crate::opaque::Secret);
+
+        impl $name {
+            /// A new one: 256 random bits.
+            pub fn generate() -> Self {
+                Self($crate::opaque::random())
+            }
+
+            /// Reads one; `None` if it cannot be one of ours.
+            pub fn parse(raw: &str) -> Option<Self> {
+                $crate::opaque::decode($prefix, raw).map(Self)
+            }
+
+            /// The token as text, for its holder only.
+            pub fn reveal(&self) -> String {
+                $crate::opaque::encode($prefix, &self.0)
+            }
+
+            /// What is stored of it.
+            pub fn digest(&self) -> $crate::credentials::TokenDigest {
+                $crate::credentials::TokenDigest::of(&self.reveal())
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+pub(crate) use opaque_token;
+
 /// Fresh randomness from the operating system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

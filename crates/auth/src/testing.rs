@@ -6,6 +6,7 @@ pub mod api_keys;
 mod browser_sessions;
 mod clients;
 pub mod contract;
+mod joining;
 pub mod memory;
 pub mod world;
 

@@ -14,6 +14,7 @@ mod dns;
 mod domains;
 mod error;
 pub mod gate;
+mod invitations;
 mod mail;
 mod members;
 mod memberships;

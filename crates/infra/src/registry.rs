@@ -16,7 +16,8 @@ use uuid::Uuid;
 use crate::connection::Pool;
 use crate::rows::{parsed, trusted};
 use crate::schema::{
-    api_client_sessions, changes, memberships, operators, provisioning_steps, security_events, sessions, tenants, users,
+    api_client_sessions, changes, invitations, memberships, operators, provisioning_steps, security_events, sessions,
+    signups, tenants, users,
 };
 
 /// The registry in Postgres.
@@ -105,10 +106,15 @@ impl PgRegistry {
         Ok(())
     }
 
-    /// Forgets sessions that ended a day ago, security events of ninety, and changes that every instance has seen: those of three.
+    /// Forgets sessions that ended a day ago, invitations unanswered and sign-ups
+    /// unconfirmed for long, security events of ninety days, and changes that every instance has seen: those of three.
     pub async fn prune(&self, moment: DateTime<Utc>) -> Result<(), StoreError> {
         let ended = sessions::table.filter(sessions::ends_at.lt(moment - TimeDelta::days(1)));
         self.pool.execute(diesel::delete(ended)).await?;
+        let unanswered = invitations::table.filter(invitations::expires_at.lt(moment - TimeDelta::days(30)));
+        self.pool.execute(diesel::delete(unanswered)).await?;
+        let unconfirmed = signups::table.filter(signups::expires_at.lt(moment));
+        self.pool.execute(diesel::delete(unconfirmed)).await?;
         let told = security_events::table.filter(security_events::at.lt(moment - TimeDelta::days(90)));
         self.pool.execute(diesel::delete(told)).await?;
         let ended = api_client_sessions::table.filter(api_client_sessions::ends_at.lt(moment - TimeDelta::days(1)));

@@ -107,6 +107,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry.invitations (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        email -> Text,
+        role -> Text,
+        digest -> Binary,
+        expires_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registry.signups (email) {
+        email -> Text,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     registry.security_events (id) {
         id -> Uuid,
         at -> Timestamptz,
@@ -246,8 +265,8 @@ tenant_tables!(projects, tasks, audit_events);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
 pub const SHARED_TABLES: &[&str] =
-    &["memberships", "roles", "api_keys", "domains", "api_clients", "api_client_secrets"];
-tenant_tables!(memberships, roles, api_keys, domains, api_clients, api_client_secrets);
+    &["memberships", "roles", "api_keys", "domains", "api_clients", "api_client_secrets", "invitations"];
+tenant_tables!(memberships, roles, api_keys, domains, api_clients, api_client_secrets, invitations);
 
 /// A tenant's own row: its key is the tenant.
 impl TenantTable for tenants::table {

@@ -24,6 +24,7 @@ use tenantry_tenancy::api_clients::ApiClientRepo;
 use tenantry_tenancy::api_keys::ApiKeyRepo;
 use tenantry_tenancy::audit::AuditRepo;
 use tenantry_tenancy::domains::DomainRepo;
+use tenantry_tenancy::invitations::InvitationRepo;
 use tenantry_tenancy::memberships::MembershipRepo;
 use tenantry_tenancy::own_tenant::OwnTenantRepo;
 use tenantry_tenancy::roles::custom::RoleRepo;
@@ -275,6 +276,10 @@ impl WorkTx for PgTenantTx {
 
 impl AccessTx for PgTenantTx {
     fn memberships(&mut self) -> &mut dyn MembershipRepo {
+        self
+    }
+
+    fn invitations(&mut self) -> &mut dyn InvitationRepo {
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
-use tenantry_api::{Cursors, Hosts, Parts, Readiness, Site};
+use tenantry_api::{Cursors, Hosts, Parts, Readiness, SignupSettings, Site};
 use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
 use tenantry_infra::{Dns, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
@@ -65,6 +65,7 @@ impl Services {
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
             accounts: directory.clone(),
+            joining: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),
             clients: directory.clone(),
@@ -123,6 +124,7 @@ impl Services {
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
             limits: self.settings.limits(),
+            signup: SignupSettings { enabled: self.settings.signup.enabled },
             hosts: self.hosts.clone(),
             resolver: self.resolver.clone(),
             security_log: self.security.clone(),

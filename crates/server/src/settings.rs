@@ -39,6 +39,8 @@ pub struct Settings {
     pub auth: Auth,
     /// How mail is delivered.
     pub mail: MailSettings,
+    /// Whether people may sign up by themselves.
+    pub signup: Signup,
     /// What is logged.
     pub log: Log,
 }
@@ -95,6 +97,14 @@ pub struct Auth {
     pub remembered_tokens: usize,
 }
 
+/// Whether people may sign up by themselves.
+#[expect(missing_docs, reason = "config/default.toml explains every setting")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signup {
+    pub enabled: bool,
+}
+
 /// What is logged.
 #[expect(missing_docs, reason = "config/default.toml explains every setting")]
 #[derive(Clone, Debug, Deserialize)]
@@ -125,6 +135,7 @@ struct Sections {
     database: DatabaseSettings,
     auth: Auth,
     mail: MailSettings,
+    signup: Signup,
     log: Log,
 }
 
@@ -163,8 +174,8 @@ impl Settings {
             }
         }
         let sections: Sections = builder.build().and_then(Config::try_deserialize).map_err(sentence)?;
-        let Sections { http, database, auth, mail, log } = sections;
-        let settings = Self { environment, http, database, auth, mail, log };
+        let Sections { http, database, auth, mail, signup, log } = sections;
+        let settings = Self { environment, http, database, auth, mail, signup, log };
         settings.check()?;
         Ok(settings)
     }

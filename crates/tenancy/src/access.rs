@@ -4,6 +4,7 @@ use crate::api_clients::ApiClientRepo;
 use crate::api_keys::ApiKeyRepo;
 use crate::audit::AuditRepo;
 use crate::domains::DomainRepo;
+use crate::invitations::InvitationRepo;
 use crate::memberships::MembershipRepo;
 use crate::own_tenant::OwnTenantRepo;
 use crate::roles::custom::RoleRepo;
@@ -12,6 +13,9 @@ use crate::roles::custom::RoleRepo;
 pub trait AccessTx: Send {
     /// Who belongs to the tenant.
     fn memberships(&mut self) -> &mut dyn MembershipRepo;
+
+    /// Who was asked to join.
+    fn invitations(&mut self) -> &mut dyn InvitationRepo;
 
     /// The tenant's domains.
     fn domains(&mut self) -> &mut dyn DomainRepo;

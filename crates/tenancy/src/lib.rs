@@ -15,6 +15,7 @@ pub mod domains;
 pub mod error;
 pub mod expected;
 pub mod id;
+pub mod invitations;
 #[doc(hidden)]
 pub mod lists;
 pub mod members;

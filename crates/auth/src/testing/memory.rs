@@ -132,6 +132,7 @@ pub(super) struct State {
     pub(super) tokens: HashMap<TokenDigest, Token>,
     pub(super) browsers: HashMap<TokenDigest, Browser>,
     pub(super) clients: super::clients::Clients,
+    pub(super) joining: super::joining::Joining,
     operators: HashMap<TokenDigest, OperatorId>,
 }
 

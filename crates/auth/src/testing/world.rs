@@ -63,6 +63,7 @@ impl World {
             passwords: passwords.clone(),
             store: store.clone(),
             accounts: store.clone(),
+            joining: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
             sessions: store.clone(),
             clients: store.clone(),

@@ -1,0 +1,90 @@
+use tenantry_tenancy::{Role, Tenant};
+
+use super::*;
+use crate::testing::World;
+use crate::testing::world::PASSWORD;
+
+const CHOSEN: &str = "forty-two purple elephants";
+
+fn ada() -> Email {
+    Email::parse("ada@acme.example").unwrap()
+}
+
+async fn world() -> (World, Tenant) {
+    let world = World::new().await;
+    let acme = world.add_tenant("acme");
+    (world, acme)
+}
+
+async fn accept(world: &World, token: &InvitationToken, password: Option<&str>) -> Result<(), JoiningError> {
+    world.authenticator.accept_invitation(&token.reveal(), None, password, RequestId::generate()).await
+}
+
+fn invite(world: &World, acme: &Tenant) -> InvitationToken {
+    world.store.invite(ada(), acme.id, Role::Viewer, world.authenticator.clock.now() + INVITATION_LIFETIME)
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_new_joins_with_the_password_they_choose_once() {
+    let (world, acme) = world().await;
+    let token = invite(&world, &acme);
+
+    assert!(matches!(accept(&world, &token, None).await, Err(JoiningError::PasswordMissing)));
+    assert!(matches!(accept(&world, &token, Some("acme acme acme acme")).await, Err(JoiningError::Unacceptable(_))));
+    accept(&world, &token, Some(CHOSEN)).await.unwrap();
+
+    assert!(world.log_in("ada@acme.example", CHOSEN, Some("acme")).await.is_ok());
+    assert!(matches!(accept(&world, &token, Some(CHOSEN)).await, Err(JoiningError::WrongToken)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_with_an_account_proves_their_password_and_keeps_it() {
+    let (world, acme) = world().await;
+    let globex = world.add_tenant("globex");
+    world.add_person("ada@acme.example", &[(&globex, Role::Owner)]).await;
+    let token = invite(&world, &acme);
+
+    assert!(matches!(accept(&world, &token, Some(CHOSEN)).await, Err(JoiningError::Rejected(Rejection::Password))));
+    accept(&world, &token, Some(PASSWORD)).await.unwrap();
+
+    assert!(world.log_in("ada@acme.example", PASSWORD, Some("acme")).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invitation_is_answered_in_time_or_not_at_all() {
+    let (world, acme) = world().await;
+    let token = invite(&world, &acme);
+
+    world.clock.advance(INVITATION_LIFETIME);
+
+    assert!(matches!(accept(&world, &token, Some(CHOSEN)).await, Err(JoiningError::WrongToken)));
+    for bad in ["", "tni_", "tnp_x", &InvitationToken::generate().reveal()] {
+        let refused = world.authenticator.accept_invitation(bad, None, Some(CHOSEN), RequestId::generate()).await;
+        assert!(matches!(refused, Err(JoiningError::WrongToken)), "{bad}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_signs_up_gets_one_mail_a_minute_and_a_day_to_confirm() {
+    let (world, _) = world().await;
+    let signup = Signup { email: ada(), slug: Slug::parse("ada-and-sons").unwrap(), plan: Plan::Free };
+    let ask = async || world.authenticator.sign_up(signup.clone(), None, CHOSEN).await.unwrap();
+
+    let first = ask().await.unwrap();
+    assert!(ask().await.is_none());
+    world.clock.advance(SIGNUP_PAUSE);
+    let second = ask().await.unwrap();
+
+    assert!(matches!(world.authenticator.signed_up(&first.reveal()).await, Err(JoiningError::WrongToken)));
+    assert_eq!(world.authenticator.signed_up(&second.reveal()).await.unwrap().1, signup);
+    world.clock.advance(SIGNUP_LIFETIME);
+    assert!(matches!(world.authenticator.signed_up(&second.reveal()).await, Err(JoiningError::WrongToken)));
+}
+
+#[test]
+fn no_token_is_shown() {
+    let (invitation, signup) = (InvitationToken::generate(), SignupToken::generate());
+
+    assert_eq!(format!("{invitation:?} {signup:?}"), "InvitationToken(..) SignupToken(..)");
+    assert!(invitation.reveal().starts_with("tni_") && signup.reveal().starts_with("tnu_"));
+}

@@ -1,0 +1,125 @@
+//! Invitations and sign-ups, through the functions of `migrations/registry/0014_invitations`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Bytea, Nullable, Text, Timestamptz};
+use tenantry_auth::{Acceptance, Invited, JoiningStore, NewSignup, PasswordHash, Signup, TokenDigest};
+use tenantry_tenancy::{Email, PersonName, Slug, StoreError};
+
+use super::{PgDirectory, interval};
+use crate::rows::{parsed, trusted};
+
+#[derive(QueryableByName)]
+struct InvitedRow {
+    #[diesel(sql_type = Text)]
+    email: String,
+    #[diesel(sql_type = Text)]
+    slug: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    password_hash: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct SignupRow {
+    #[diesel(sql_type = Text)]
+    email: String,
+    #[diesel(sql_type = Text)]
+    slug: String,
+    #[diesel(sql_type = Text)]
+    plan: String,
+}
+
+mod registry {
+    use diesel::sql_types::{Bytea, Interval, Nullable, Text, Timestamptz, Uuid};
+
+    #[diesel::declare_sql_function]
+    extern "SQL" {
+        #[sql_name = "registry.accept_invitation"]
+        fn accept_invitation(
+            digest: Bytea,
+            moment: Timestamptz,
+            proven: Nullable<Text>,
+            fresh_id: Uuid,
+            fresh_hash: Nullable<Text>,
+            fresh_name: Nullable<Text>,
+            request: Uuid,
+        ) -> Bool;
+
+        #[sql_name = "registry.ask_for_tenant"]
+        fn ask_for_tenant(
+            address: Text,
+            digest: Bytea,
+            slug: Text,
+            plan: Text,
+            name: Nullable<Text>,
+            hash: Text,
+            moment: Timestamptz,
+            pause: Interval,
+            ends: Timestamptz,
+        ) -> Bool;
+
+        #[sql_name = "registry.finish_signup"]
+        fn finish_signup(digest: Bytea) -> Bool;
+    }
+}
+
+#[async_trait]
+impl JoiningStore for PgDirectory {
+    async fn invited(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<Invited>, StoreError> {
+        let question = diesel::sql_query("SELECT * FROM registry.invitation($1, $2)")
+            .bind::<Bytea, _>(digest.as_bytes().as_slice())
+            .bind::<Timestamptz, _>(now);
+        let Some(row) = self.pool.load::<_, InvitedRow, _>(question).await?.pop() else { return Ok(None) };
+        Ok(Some(Invited {
+            email: trusted(Email::parse(&row.email))?,
+            tenant: trusted(Slug::parse(&row.slug))?,
+            password_hash: row.password_hash.map(PasswordHash::parse).transpose().map_err(StoreError::internal)?,
+        }))
+    }
+
+    async fn accept(&self, acceptance: &Acceptance) -> Result<bool, StoreError> {
+        let question = diesel::select(registry::accept_invitation(
+            acceptance.digest.as_bytes().as_slice(),
+            acceptance.now,
+            acceptance.proven.as_ref().map(PasswordHash::as_str),
+            acceptance.fresh.as_uuid(),
+            acceptance.chosen.as_ref().map(PasswordHash::as_str),
+            acceptance.name.as_ref().map(PersonName::as_str),
+            acceptance.request.as_uuid(),
+        ));
+        Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+    }
+
+    async fn ask(&self, new: &NewSignup, pause: Duration) -> Result<bool, StoreError> {
+        let question = diesel::select(registry::ask_for_tenant(
+            new.signup.email.as_str(),
+            new.digest.as_bytes().as_slice(),
+            new.signup.slug.as_str(),
+            new.signup.plan.as_str(),
+            new.name.as_ref().map(PersonName::as_str),
+            new.password_hash.as_str(),
+            new.now,
+            interval(pause)?,
+            new.expires_at,
+        ));
+        Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+    }
+
+    async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<Signup>, StoreError> {
+        let question = diesel::sql_query("SELECT * FROM registry.signup($1, $2)")
+            .bind::<Bytea, _>(digest.as_bytes().as_slice())
+            .bind::<Timestamptz, _>(now);
+        let Some(row) = self.pool.load::<_, SignupRow, _>(question).await?.pop() else { return Ok(None) };
+        let (email, slug) = (trusted(Email::parse(&row.email))?, trusted(Slug::parse(&row.slug))?);
+        Ok(Some(Signup { email, slug, plan: parsed(&row.plan)? }))
+    }
+
+    async fn finish(&self, digest: &TokenDigest) -> Result<(), StoreError> {
+        let question = diesel::select(registry::finish_signup(digest.as_bytes().as_slice()));
+        self.pool.load::<_, bool, _>(question).await?;
+        Ok(())
+    }
+}

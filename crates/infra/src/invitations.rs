@@ -1,0 +1,76 @@
+//! The invitations of the open transaction's tenant.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use tenantry_tenancy::invitations::{Invitation, InvitationId, InvitationRepo, NewInvitation};
+use tenantry_tenancy::{Email, Order, Page, PageQuery, RoleName, StoreError};
+use uuid::Uuid;
+
+use crate::rows::trusted;
+use crate::schema::invitations;
+use crate::tenant_tx::PgTenantTx;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = invitations, check_for_backend(diesel::pg::Pg))]
+struct InvitationRow {
+    id: Uuid,
+    email: String,
+    role: String,
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<InvitationRow> for Invitation {
+    type Error = StoreError;
+
+    fn try_from(row: InvitationRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: InvitationId::from_uuid(row.id),
+            email: trusted(Email::parse(&row.email))?,
+            role: trusted(RoleName::parse(&row.role))?,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+        })
+    }
+}
+
+#[async_trait]
+impl InvitationRepo for PgTenantTx {
+    async fn list(&mut self, page: &PageQuery) -> Result<Page<Invitation>, StoreError> {
+        let rows =
+            self.rows_of(invitations::table).select(InvitationRow::as_select()).limit(page.limit.get() as i64 + 1);
+        let rows = match page.order {
+            Order::Newest => {
+                let before = page.after.unwrap_or(Uuid::max());
+                self.load(rows.filter(invitations::id.lt(before)).order(invitations::id.desc())).await?
+            }
+            Order::Oldest => {
+                let after = page.after.unwrap_or(Uuid::nil());
+                self.load(rows.filter(invitations::id.gt(after)).order(invitations::id.asc())).await?
+            }
+        };
+        let items = rows.into_iter().map(Invitation::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(items, page.limit, |invitation| invitation.id.as_uuid()))
+    }
+
+    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, StoreError> {
+        let former = self.rows_of(invitations::table).filter(invitations::email.eq(new.email.as_str()));
+        self.execute(diesel::delete(former)).await?;
+        let insert = diesel::insert_into(invitations::table)
+            .values((
+                invitations::id.eq(new.id.as_uuid()),
+                invitations::email.eq(new.email.as_str()),
+                invitations::role.eq(new.role.as_str()),
+                invitations::digest.eq(new.digest.as_slice()),
+                invitations::expires_at.eq(new.expires_at),
+            ))
+            .returning(InvitationRow::as_returning());
+        self.load_one(insert).await?.ok_or_else(|| StoreError::internal("an insert returned nothing"))?.try_into()
+    }
+
+    async fn delete(&mut self, id: InvitationId) -> Result<bool, StoreError> {
+        let delete = diesel::delete(self.rows_of(invitations::table).filter(invitations::id.eq(id.as_uuid())));
+        Ok(self.execute(delete).await? > 0)
+    }
+}

@@ -1,0 +1,65 @@
+//! People who were asked to join a tenant and have not answered yet.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::memberships::{self, Administrator, MembershipError};
+use crate::{AccessTx, Email, Page, PageQuery, RoleName, StoreError, id};
+
+id!(
+    /// One invitation.
+    InvitationId
+);
+
+/// Somebody who was asked to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// Its identity.
+    pub id: InvitationId,
+    /// Who was asked.
+    pub email: Email,
+    /// As what.
+    pub role: RoleName,
+    /// Until when they can answer.
+    pub expires_at: DateTime<Utc>,
+    /// When they were asked.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Somebody to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewInvitation {
+    /// Its identity.
+    pub id: InvitationId,
+    /// Who is asked.
+    pub email: Email,
+    /// As what.
+    pub role: RoleName,
+    /// The SHA-256 of the token in the mail.
+    pub digest: [u8; 32],
+    /// Until when they can answer.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The invitations of the tenant whose transaction is open.
+#[async_trait]
+pub trait InvitationRepo: Send {
+    /// One page of invitations.
+    async fn list(&mut self, page: &PageQuery) -> Result<Page<Invitation>, StoreError>;
+
+    /// Stores an invitation in place of any other to the same address.
+    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, StoreError>;
+
+    /// Deletes an invitation; false when there is none.
+    async fn delete(&mut self, id: InvitationId) -> Result<bool, StoreError>;
+}
+
+/// Asks somebody to join. Whether they have an account, or belong to the tenant already, is not told.
+pub async fn invite(
+    tx: &mut dyn AccessTx,
+    by: Administrator,
+    new: &NewInvitation,
+) -> Result<Invitation, MembershipError> {
+    memberships::check_gift(tx, by, &new.role).await?;
+    Ok(tx.invitations().replace(new).await?)
+}

@@ -1,0 +1,217 @@
+//! Joining a tenant by invitation, and signing up for one.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tenantry_tenancy::Role;
+
+use crate::auth::Person;
+use crate::harness::{Caller, PLACEMENTS, Response, Suite, another_instance, suite};
+
+const INVITATIONS: &str = "/api/v1/invitations";
+const ACCEPT: &str = "/api/v1/auth/invitations/accept";
+const SIGNUP: &str = "/api/v1/signup";
+const CONFIRM: &str = "/api/v1/signup/confirm";
+const CHOSEN: &str = "forty-two purple elephants";
+
+fn address() -> String {
+    format!("{}@invited.example", uuid::Uuid::now_v7())
+}
+
+/// The token in the newest of so many mails to an address.
+async fn token(suite: &Suite, address: &str, prefix: &str, count: usize) -> String {
+    let mail = suite.mail_to(address, count).await;
+    let found = mail.split_whitespace().find(|word| word.starts_with(prefix));
+    found.unwrap_or_else(|| panic!("no {prefix} in {mail}")).to_owned()
+}
+
+async fn post(suite: &Suite, path: &str, body: &Value) -> Response {
+    suite.request(Method::POST, path).json(body).send().await
+}
+
+async fn log_in(suite: &Suite, address: &str, password: &str, tenant: &str) -> Response {
+    let body = json!({ "username": address, "password": password, "tenant": tenant });
+    post(suite, "/api/v1/auth/token", &body).await
+}
+
+#[tokio::test]
+async fn somebody_new_accepts_an_invitation_and_works_in_the_tenant() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let tenant = suite.tenant(placement).await;
+        let (slug, address) = (tenant.tenant.slug.to_string(), address());
+        let invited = tenant.owner().post(INVITATIONS, json!({ "email": address, "role": "member" })).await.expect(201);
+        let token = token(&suite, &address, "tni_", 1).await;
+        assert!(!invited.text.contains(&token));
+
+        post(&suite, ACCEPT, &json!({ "token": token })).await.expect_field(400, "password");
+        post(&suite, ACCEPT, &json!({ "token": token, "password": "too short" })).await.expect_field(400, "password");
+        let accept = json!({ "token": token, "password": CHOSEN, "name": "Ada" });
+        post(&suite, ACCEPT, &accept).await.expect(204);
+        post(&suite, ACCEPT, &accept).await.expect_field(400, "token");
+
+        let tokens = log_in(&suite, &address, CHOSEN, &slug).await.expect(200);
+        let member = Caller { token: tokens.json["access"].as_str().unwrap().to_owned(), base: suite.base.clone() };
+        member.project("Moon").await;
+        assert_eq!(member.get("/api/v1/me").await.expect(200).json["name"], "Ada");
+        let left = tenant.owner().get(INVITATIONS).await.expect(200);
+        assert_eq!(left.json["data"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn somebody_with_an_account_proves_their_password() {
+    let suite = suite().await;
+    let (home, tenant) = (suite.tenant(PLACEMENTS[0]).await, suite.tenant(PLACEMENTS[1]).await);
+    let person = Person::new(&suite, &home, Role::Owner).await;
+    tenant.owner().post(INVITATIONS, json!({ "email": person.username, "role": "viewer" })).await.expect(201);
+    let token = token(&suite, &person.username, "tni_", 1).await;
+
+    post(&suite, ACCEPT, &json!({ "token": token, "password": CHOSEN })).await.expect(401);
+    post(&suite, ACCEPT, &json!({ "token": token, "password": person.password })).await.expect(204);
+
+    log_in(&suite, &person.username, person.password, tenant.tenant.slug.as_str()).await.expect(200);
+    log_in(&suite, &person.username, CHOSEN, tenant.tenant.slug.as_str()).await.expect(401);
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_once_however_many_try_at_once() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let address = address();
+    tenant.owner().post(INVITATIONS, json!({ "email": address, "role": "viewer" })).await.expect(201);
+    let token = token(&suite, &address, "tni_", 1).await;
+
+    let mut tries = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let body = json!({ "token": token, "password": format!("{CHOSEN} number {number}") });
+        let request = suite.request(Method::POST, ACCEPT).json(&body);
+        tries.spawn(async move { request.send().await.status });
+    }
+    let statuses = tries.join_all().await;
+
+    assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 204 | 400 | 401)), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn an_invitation_that_was_taken_back_or_replaced_is_worth_nothing() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let (owner, address) = (tenant.owner(), address());
+    let invite =
+        async |role: &str| owner.post(INVITATIONS, json!({ "email": address, "role": role })).await.expect(201);
+    invite("admin").await;
+    let first = token(&suite, &address, "tni_", 1).await;
+
+    let second = invite("viewer").await.header("location").to_owned();
+    post(&suite, ACCEPT, &json!({ "token": first, "password": CHOSEN })).await.expect_field(400, "token");
+    assert_eq!(owner.get(INVITATIONS).await.expect(200).json["data"].as_array().unwrap().len(), 1);
+    let newest = token(&suite, &address, "tni_", 2).await;
+    owner.delete(&second).await.expect(204);
+    owner.delete(&second).await.expect(404);
+
+    for token in [first, newest] {
+        post(&suite, ACCEPT, &json!({ "token": token, "password": CHOSEN })).await.expect_field(400, "token");
+    }
+}
+
+#[tokio::test]
+async fn nobody_invites_to_more_than_they_have() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let invite = |role: &str| json!({ "email": address(), "role": role });
+
+    tenant.caller(Role::Admin).post(INVITATIONS, invite("owner")).await.expect(403);
+    tenant.caller(Role::Member).post(INVITATIONS, invite("viewer")).await.expect(403);
+    tenant.owner().post(INVITATIONS, invite("gardener")).await.expect_field(400, "role");
+    tenant.caller(Role::Admin).post(INVITATIONS, invite("admin")).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_database_holds_no_token_of_an_invitation() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[1]).await;
+    let address = address();
+    tenant.owner().post(INVITATIONS, json!({ "email": address, "role": "viewer" })).await.expect(201);
+    let token = token(&suite, &address, "tni_", 1).await;
+
+    let rows = format!(
+        "select string_agg(t, ' ') from (select i::text t from registry.invitations i union all
+         select a::text from {}.audit_events a) all_rows",
+        tenant.tenant.schema()
+    );
+    let rows: String = suite.admin().await.query_one(&rows, &[]).await.unwrap().get(0);
+    assert!(rows.contains(&address) && !rows.contains(&token["tni_".len()..]));
+    // Nor does the audit have the digest.
+    assert!(!rows.contains("\"digest\""));
+}
+
+#[tokio::test]
+async fn somebody_signs_up_and_gets_a_tenant_of_their_own_once_their_address_is_proven() {
+    let suite = suite().await;
+    let address = address();
+    let slug = format!("c{}", uuid::Uuid::now_v7().simple());
+    let body = json!({ "company": slug, "email": address, "password": CHOSEN, "name": "Ada" });
+
+    post(&suite, SIGNUP, &body).await.expect(202);
+    log_in(&suite, &address, CHOSEN, &slug).await.expect(401);
+    let token = token(&suite, &address, "tnu_", 1).await;
+    let made = post(&suite, CONFIRM, &json!({ "token": token })).await.expect(201);
+    assert_eq!(made.json["slug"], slug);
+
+    let tokens = log_in(&suite, &address, CHOSEN, &slug).await.expect(200);
+    let owner = Caller { token: tokens.json["access"].as_str().unwrap().to_owned(), base: suite.base.clone() };
+    owner.project("Moon").await;
+    assert_eq!(owner.get("/api/v1/me").await.expect(200).json["roles"], json!(["owner"]));
+    post(&suite, CONFIRM, &json!({ "token": token })).await.expect_field(400, "token");
+}
+
+#[tokio::test]
+async fn a_sign_up_tells_nothing_of_addresses_and_names_that_are_taken() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let person = Person::new(&suite, &tenant, Role::Owner).await;
+    let taken = tenant.tenant.slug.to_string();
+    let fresh = format!("c{}", uuid::Uuid::now_v7().simple());
+    let body = |company: &str, email: &str| json!({ "company": company, "email": email, "password": CHOSEN });
+
+    let expected = post(&suite, SIGNUP, &body(&fresh, &address())).await.expect(202);
+    for body in [body(&taken, &address()), body(&taken, &person.username)] {
+        let answer = post(&suite, SIGNUP, &body).await.expect(202);
+        assert_eq!(answer.without_request_id(), expected.without_request_id());
+    }
+
+    // The one who proves the address is told that the name is taken, and an account keeps its password.
+    let token = token(&suite, &person.username, "tnu_", 1).await;
+    post(&suite, CONFIRM, &json!({ "token": token })).await.expect_field(409, "slug");
+    log_in(&suite, &person.username, CHOSEN, &taken).await.expect(401);
+    log_in(&suite, &person.username, person.password, &taken).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_reserved_name_or_a_weak_password_is_refused() {
+    let suite = suite().await;
+    let with = |field: &str, value: &str| {
+        let mut body = json!({ "company": "a-company", "email": address(), "password": CHOSEN });
+        body[field] = json!(value);
+        body
+    };
+
+    for (field, value) in [("company", "www"), ("company", "Not A Slug"), ("password", "short"), ("plan", "enterprise")]
+    {
+        post(&suite, SIGNUP, &with(field, value)).await.expect_field(400, field);
+    }
+}
+
+#[tokio::test]
+async fn where_signing_up_is_off_there_is_no_such_route() {
+    let suite = suite().await;
+    let (_, base) = another_instance(suite.forever(), &[("TENANTRY_SIGNUP__ENABLED", "false")]).await;
+    let nobody = |path: &str| crate::harness::Request::new(&base, Method::POST, path);
+    let unknown = nobody("/api/v1/no-such-thing").body("{").send().await.expect(404);
+
+    for path in [SIGNUP, CONFIRM] {
+        let answer = nobody(path).body("{").send().await.expect(404);
+        assert_eq!(answer.without_request_id(), unknown.without_request_id());
+    }
+}
