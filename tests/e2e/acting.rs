@@ -133,3 +133,37 @@ async fn a_reason_and_an_end_must_be_given() {
     }
     tenant.owner().post(&act_as(&tenant), json!({ "reason": REASON, "minutes": 5 })).await.expect(401);
 }
+
+#[tokio::test]
+async fn a_service_does_what_it_was_let_do_and_nothing_else_until_it_is_dismissed() {
+    let suite = suite().await;
+    let operator = operator(&suite).await;
+    let (_, elsewhere) = another_instance(suite.forever(), &[]).await;
+    for placement in PLACEMENTS {
+        let tenant = suite.tenant(placement).await;
+        let path = format!("/operator/v1/tenants/{}/service-tokens", tenant.tenant.id);
+        let body = json!({
+            "service": "billing-sync", "reason": REASON, "minutes": 60, "permissions": ["projects:read", "projects:write"],
+        });
+
+        let admitted = operator.post(&path, body).await.expect(201);
+        let service = acting(&suite, &admitted);
+        let project = service.project("Moon").await;
+        service.get("/api/v1/tasks").await.expect(403);
+        service.get("/api/v1/me").await.expect(403);
+
+        let claims = part(&service.token, 1);
+        assert_eq!((&claims["sub"], &claims["actor"]), (&json!("billing-sync"), &json!("service:billing-sync")));
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+        let made = tenant.owner().get(&format!("/api/v1/audit-events?row_id={project}")).await.expect(200);
+        assert_eq!(made.json["data"][0]["actor"], "service:billing-sync");
+
+        let dismissed = admitted.header("location").to_owned();
+        operator.delete(&dismissed).await.expect(204);
+        for caller in [service.at(&elsewhere), service] {
+            eventually("the token is void", SECOND, async || caller.get("/api/v1/projects").await.status == 401).await;
+        }
+        let actions: Vec<Value> = told(&tenant, &admitted).await.iter().map(|event| event["action"].clone()).collect();
+        assert_eq!(actions, ["service_dismissed", "service_admitted"]);
+    }
+}

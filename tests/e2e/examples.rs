@@ -91,7 +91,9 @@ impl Examples {
         let mut path = route.path.to_owned();
         if let Some((collection, _)) = route.path.split_once("/{id}") {
             let id = match route.access {
-                Access::Operator if collection == "/operator/v1/act-as" => self.acting().await,
+                Access::Operator if matches!(collection, "/operator/v1/act-as" | "/operator/v1/service-tokens") => {
+                    self.acting().await
+                }
                 Access::Operator => self.tenant.to_string(),
                 Access::Public | Access::Person | Access::Tenant(_) => self.create(collection).await,
             };
@@ -204,6 +206,7 @@ impl Examples {
             _ if name == "role" => json!("viewer"),
             // The shortest age would end the keys of other examples.
             _ if name == "api_key_max_age_days" => json!(3650),
+            _ if name == "service" => json!("an-example"),
             _ if name == "reason" => json!(format!("reason {}", unique())),
             (Some("uuid"), _) if name == "assignee" => json!(self.user),
             (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use tenantry_tenancy::StoreError;
 use tenantry_tenancy::acting::{ActingRegistry, Ending, NewActingGrant};
+use tenantry_tenancy::{ServiceName, StoreError};
 use uuid::Uuid;
 
 use crate::registry::PgRegistry;
@@ -16,6 +16,7 @@ impl ActingRegistry for PgRegistry {
             acting_grants::id.eq(new.id.as_uuid()),
             acting_grants::operator_id.eq(new.operator.as_uuid()),
             acting_grants::tenant_id.eq(new.tenant.as_uuid()),
+            acting_grants::service.eq(new.service.as_ref().map(ServiceName::as_str)),
             acting_grants::reason.eq(new.reason.as_str()),
             acting_grants::permissions.eq(new.permissions.to_scopes()),
             acting_grants::request_id.eq(new.request.as_uuid()),

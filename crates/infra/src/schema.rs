@@ -212,6 +212,7 @@ diesel::table! {
         id -> Uuid,
         operator_id -> Uuid,
         tenant_id -> Uuid,
+        service -> Nullable<Text>,
         reason -> Text,
         permissions -> Array<Text>,
         request_id -> Uuid,

@@ -1,10 +1,11 @@
-//! Operators who act in a tenant: for a stated reason, for a while, seen in the tenant's audit.
+//! Operators who act in a tenant, or let another service of ours do so: for a stated reason, for a while, seen in the tenant's
+//! audit.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::text::{InvalidText, Shape};
-use crate::{ActingGrantId, OperatorId, PermissionSet, RequestId, StoreError, TenantId};
+use crate::{ActingGrantId, OperatorId, PermissionSet, RequestId, ServiceName, StoreError, TenantId};
 
 /// Why an operator acts, for the tenant to read: one line of 10 to 500 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct NewActingGrant {
     pub operator: OperatorId,
     /// Where.
     pub tenant: TenantId,
+    /// The service of ours that acts in the operator's stead, if one does.
+    pub service: Option<ServiceName>,
     /// Why.
     pub reason: Reason,
     /// What they may do.
