@@ -46,6 +46,7 @@ mod roles;
 mod rules;
 mod schemas;
 mod sessions;
+mod signing_keys;
 mod statements;
 mod stress;
 mod suspension;

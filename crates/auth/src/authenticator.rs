@@ -154,6 +154,13 @@ impl Authenticator {
         self.watch.tenant_of_host(host).await
     }
 
+    /// Signs and verifies with other keys from now on. What was signed by a key that is not among them is void at once.
+    pub fn set_keys(&self, keys: SigningKeys) {
+        if !self.tokens.set_keys(keys) {
+            self.verified.clear();
+        }
+    }
+
     /// The public keys, for everybody who wants to verify our tokens.
     pub fn jwks(&self) -> Value {
         self.tokens.keys().jwks()

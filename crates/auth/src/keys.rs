@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
@@ -15,13 +16,10 @@ const ED25519_PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\
 /// The shortest RSA modulus, in bytes (RFC 7518, section 3.3).
 const RSA_MODULUS: usize = 256;
 
-/// The keys of the service. The first signs; all verify, so that a key can be replaced without logging anyone out: add the
-/// new one at the end, make it the first once every instance and every reader of the JWKS has it, and drop the old one
+/// The keys of the service. One signs; all verify, so that a key can be replaced without logging anyone out: the new one is
+/// published before it signs, so that every instance and every reader of the JWKS has it by then, and the old one is dropped
 /// when the last token signed by it has expired.
-pub struct SigningKeys {
-    first: SigningKey,
-    others: Vec<SigningKey>,
-}
+pub struct SigningKeys(Vec<SigningKey>);
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,22 +59,29 @@ pub(crate) struct SigningKey {
     /// The public half.
     pub(crate) public: DecodingKey,
     jwk: Value,
+    /// From when on it signs, unless a later one does.
+    signs_from: DateTime<Utc>,
 }
 
 impl SigningKeys {
-    /// Reads private keys in PKCS#8 PEM: Ed25519 (signs EdDSA), P-256 (ES256) or RSA of 2048 bits and more (RS256).
+    /// Reads private keys in PKCS#8 PEM: Ed25519 (signs EdDSA), P-256 (ES256) or RSA of 2048 bits and more (RS256). The first
+    /// signs, the others only verify.
     pub fn from_pems(pems: &[impl AsRef<str>]) -> Result<Self, KeyError> {
-        let mut keys: Vec<SigningKey> = Vec::with_capacity(pems.len());
-        for (place, pem) in (1..).zip(pems) {
-            let key = SigningKey::from_pem(place, pem.as_ref())?;
+        let times = std::iter::once(DateTime::<Utc>::MIN_UTC).chain(std::iter::repeat(DateTime::<Utc>::MAX_UTC));
+        Self::scheduled(times.zip(pems.iter().map(AsRef::as_ref)))
+    }
+
+    /// Reads private keys, each with the moment from which on it signs. Before all of these, the earliest does.
+    pub fn scheduled<'a>(pems: impl IntoIterator<Item = (DateTime<Utc>, &'a str)>) -> Result<Self, KeyError> {
+        let mut keys: Vec<SigningKey> = Vec::new();
+        for (place, (signs_from, pem)) in (1..).zip(pems) {
+            let key = SigningKey { signs_from, ..SigningKey::from_pem(place, pem)? };
             if keys.iter().any(|it| it.id == key.id) {
                 return Err(KeyError::Duplicate(place));
             }
             keys.push(key);
         }
-        let mut keys = keys.into_iter();
-        let first = keys.next().ok_or(KeyError::None)?;
-        Ok(Self { first, others: keys.collect() })
+        if keys.is_empty() { Err(KeyError::None) } else { Ok(Self(keys)) }
     }
 
     /// A new Ed25519 key in PKCS#8 PEM.
@@ -88,27 +93,30 @@ impl SigningKeys {
 
     /// The public halves as a JWK Set (RFC 7517), for everybody to read.
     pub fn jwks(&self) -> Value {
-        json!({ "keys": self.all().map(|key| &key.jwk).collect::<Vec<_>>() })
+        json!({ "keys": self.0.iter().map(|key| &key.jwk).collect::<Vec<_>>() })
     }
 
-    /// The key that signs.
-    pub(crate) fn first(&self) -> &SigningKey {
-        &self.first
+    /// The key that signs at this moment.
+    pub(crate) fn signer(&self, now: DateTime<Utc>) -> &SigningKey {
+        let signs = self.0.iter().filter(|key| key.signs_from <= now).max_by_key(|key| key.signs_from);
+        let earliest = || self.0.iter().min_by_key(|key| key.signs_from);
+        signs.or_else(earliest).expect("there is at least one key")
     }
 
     /// The key of this name.
     pub(crate) fn find(&self, id: &str) -> Option<&SigningKey> {
-        self.all().find(|key| key.id == id)
+        self.0.iter().find(|key| key.id == id)
     }
 
-    fn all(&self) -> impl Iterator<Item = &SigningKey> {
-        std::iter::once(&self.first).chain(&self.others)
+    /// Whether every key of `other` is among these.
+    pub(crate) fn has_all_of(&self, other: &Self) -> bool {
+        other.0.iter().all(|key| self.find(&key.id).is_some())
     }
 }
 
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.all().map(|key| &key.id)).finish()
+        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
     }
 }
 
@@ -136,7 +144,7 @@ impl SigningKey {
         if !crypto::verify(&trial, b"trial", &public, algorithm).map_err(unusable)? {
             return Err(unusable(ErrorKind::InvalidSignature.into()));
         }
-        Ok(Self { id, algorithm, private, public, jwk: json!(jwk) })
+        Ok(Self { id, algorithm, private, public, jwk: json!(jwk), signs_from: DateTime::<Utc>::MIN_UTC })
     }
 
     /// The algorithm as a token's header spells it.
@@ -161,7 +169,7 @@ mod tests {
         let ed25519 = SigningKeys::generate_pem();
 
         for (pem, name) in [(ed25519.as_str(), "EdDSA"), (ES256, "ES256"), (RS256, "RS256")] {
-            assert_eq!(SigningKeys::from_pems(&[pem]).unwrap().first().algorithm_name(), name);
+            assert_eq!(SigningKeys::from_pems(&[pem]).unwrap().signer(Utc::now()).algorithm_name(), name);
         }
     }
 
@@ -169,10 +177,26 @@ mod tests {
     fn the_first_key_signs_and_all_are_found() {
         let keys = SigningKeys::from_pems(&[ES256, RS256]).unwrap();
 
-        let ids: Vec<&str> = keys.all().map(|key| key.id.as_str()).collect();
-        assert_eq!(keys.first().algorithm_name(), "ES256");
+        let ids: Vec<&str> = keys.0.iter().map(|key| key.id.as_str()).collect();
+        assert_eq!(keys.signer(Utc::now()).algorithm_name(), "ES256");
         assert!(ids.iter().all(|id| keys.find(id).is_some_and(|key| key.id == *id)));
         assert!(keys.find("").is_none() && keys.find("other").is_none());
+    }
+
+    #[test]
+    fn a_key_is_published_before_it_signs_and_verifies_after_it_has() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let (old, new) = (SigningKeys::generate_pem(), SigningKeys::generate_pem());
+        let keys = SigningKeys::scheduled([(at(2000), new.as_str()), (at(1000), old.as_str())]).unwrap();
+        let id = |pem: &str| SigningKeys::from_pems(&[pem]).unwrap().0[0].id.clone();
+
+        for (now, signer) in [(0, &old), (1000, &old), (1999, &old), (2000, &new), (9999, &new)] {
+            assert_eq!(keys.signer(at(now)).id, id(signer), "{now}");
+        }
+        assert!(keys.find(&id(&old)).is_some() && keys.find(&id(&new)).is_some());
+        assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 2);
+        let other = SigningKeys::from_pems(&[&new]).unwrap();
+        assert!(keys.has_all_of(&other) && !other.has_all_of(&keys));
     }
 
     #[test]
@@ -184,7 +208,7 @@ mod tests {
 
         let keys = SigningKeys::from_pems(&[pem]).unwrap();
 
-        assert_eq!(keys.first().id, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(keys.signer(Utc::now()).id, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
         assert_eq!(
             keys.jwks(),
             json!({ "keys": [{
@@ -231,6 +255,6 @@ mod tests {
     fn no_key_is_shown() {
         let keys = SigningKeys::from_pems(&[ES256]).unwrap();
 
-        assert_eq!(format!("{keys:?}"), format!("[{:?}]", keys.first().id));
+        assert_eq!(format!("{keys:?}"), format!("[{:?}]", keys.signer(Utc::now()).id));
     }
 }

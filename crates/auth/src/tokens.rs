@@ -4,6 +4,7 @@
 //! beside `alg`, `kid` and `typ` is refused, which takes care of `crit`, `jku`, `jwk`, `x5u`, `x5c` and whatever comes next.
 //! Time is our `Clock`'s, not the library's.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine;
@@ -136,7 +137,7 @@ pub enum IssueError {
 /// Signs and verifies access tokens.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
-    keys: SigningKeys,
+    keys: RwLock<Arc<SigningKeys>>,
     settings: TokenSettings,
 }
 
@@ -173,16 +174,23 @@ struct KnownHeader {
 }
 
 impl AccessTokens {
-    pub(crate) const fn new(keys: SigningKeys, settings: TokenSettings) -> Self {
-        Self { keys, settings }
+    pub(crate) fn new(keys: SigningKeys, settings: TokenSettings) -> Self {
+        Self { keys: RwLock::new(Arc::new(keys)), settings }
     }
 
     pub(crate) const fn settings(&self) -> &TokenSettings {
         &self.settings
     }
 
-    pub(crate) const fn keys(&self) -> &SigningKeys {
-        &self.keys
+    pub(crate) fn keys(&self) -> Arc<SigningKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Uses other keys from now on; true if all of the former are among them.
+    pub(crate) fn set_keys(&self, keys: SigningKeys) -> bool {
+        let mut current = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut *current, Arc::new(keys));
+        current.has_all_of(&former)
     }
 
     /// A token for `holder` that expires `lifetime` from `now`.
@@ -217,7 +225,8 @@ impl AccessTokens {
             roles: holder.roles.iter().map(ToString::to_string).collect(),
             scopes: holder.permissions.to_scopes(),
         };
-        let key = self.keys.first();
+        let keys = self.keys();
+        let key = keys.signer(now);
         let header = Header { typ: Some(TYP[0].to_owned()), kid: Some(key.id.clone()), ..Header::new(key.algorithm) };
         Ok(jsonwebtoken::encode(&header, &claims, &key.private)?)
     }
@@ -237,7 +246,8 @@ impl AccessTokens {
         let (message, signature) = token.rsplit_once('.').ok_or(Rejection::Malformed)?;
         let (header, claims) = message.split_once('.').ok_or(Rejection::Malformed)?;
         let header: KnownHeader = serde_json::from_slice(&decode(header)?).map_err(|_| Rejection::Header)?;
-        let key = header.kid.and_then(|kid| self.keys.find(&kid)).ok_or(Rejection::UnknownKey)?;
+        let keys = self.keys();
+        let key = header.kid.and_then(|kid| keys.find(&kid)).ok_or(Rejection::UnknownKey)?;
         if header.alg != key.algorithm_name() {
             return Err(Rejection::Algorithm);
         }

@@ -11,20 +11,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tenantry_api::Cursors;
 use tenantry_auth::SigningKeys;
 
+use crate::key_ring::KeyRing;
 use crate::settings::{Settings, read_file};
 
 /// Where development keeps what it made.
-const FOLDER: &str = ".data/keys";
+pub(crate) const FOLDER: &str = ".data/keys";
 
 /// The keys that sign and verify tokens.
 pub fn signing_keys(settings: &Settings) -> Result<SigningKeys> {
-    let files = &settings.auth.signing_key_files;
-    let pems = if files.is_empty() {
-        vec![kept("signing_key.pem", SigningKeys::generate_pem)?]
-    } else {
-        let read = |path: &str| read_file("auth.signing_key_files", path.trim());
-        files.split(',').map(read).collect::<Result<Vec<_>>>()?
-    };
+    if let Some(ring) = KeyRing::of(settings)? {
+        return ring.keys();
+    }
+    let read = |path: &str| read_file("auth.signing_key_files", path.trim());
+    let pems = settings.auth.signing_key_files.split(',').map(read).collect::<Result<Vec<_>>>()?;
     SigningKeys::from_pems(&pems).context("auth.signing_key_files has a key that cannot be used")
 }
 

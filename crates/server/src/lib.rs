@@ -4,6 +4,7 @@
 
 mod api_keys;
 pub mod database;
+pub mod key_ring;
 pub mod keys;
 pub mod logging;
 pub mod operations;

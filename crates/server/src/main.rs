@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use chrono::{Days, Utc};
 use clap::{Parser, Subcommand};
+use tenantry_server::key_ring::{KeyRing, Rotated};
 use tenantry_server::{Database, Services, Settings, logging, operations, seed, serve};
 use tenantry_tenancy::api_clients::ApiClientName;
 use tenantry_tenancy::provisioning::NewTenant;
@@ -59,6 +60,12 @@ enum Command {
         #[arg(long, value_delimiter = ',', required = true)]
         scopes: Vec<Permission>,
     },
+    /// Make a new signing key. It signs in ten minutes; running servers take it over by themselves and nobody is logged out.
+    RotateSigningKey {
+        /// The new key signs at once and all others are dropped: every access token is void, sessions go on with a refresh.
+        #[arg(long)]
+        now: bool,
+    },
     /// Create an operator, or give one a new token in place of the old. The token is printed once.
     CreateOperator {
         /// The operator's address.
@@ -85,6 +92,13 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<()> {
     let settings = Settings::load()?;
     logging::start(&settings.log)?;
+    if let Command::RotateSigningKey { now } = command {
+        let ring = KeyRing::of(&settings)?
+            .context("auth.signing_key_files names single files; set auth.signing_key_folder")?;
+        let Rotated { signs_from, dropped } = ring.rotate(Utc::now(), now)?;
+        println!("a new key signs from {} on; {dropped} were dropped", signs_from.to_rfc3339());
+        return Ok(());
+    }
     let mut database = Database::open(&settings).await?;
     match command {
         Command::Serve => serve_all(&settings, &mut database).await,
@@ -115,6 +129,7 @@ async fn run(command: Command) -> Result<()> {
             println!("client_secret {}", secret.reveal());
             Ok(())
         }
+        Command::RotateSigningKey { .. } => Ok(()),
         Command::CreateOperator { email, days } => {
             let services = Services::new(&settings, &database)?;
             let expires_at = Utc::now().checked_add_days(Days::new(days)).context("--days is too many")?;

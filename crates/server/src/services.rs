@@ -14,6 +14,7 @@ use tenantry_tenancy::provisioning::TenantStorage;
 use tokio::time::timeout;
 
 use crate::database::Database;
+use crate::key_ring::KeyRing;
 use crate::keys;
 use crate::security::{SecurityQueue, SecurityWriter, security_queue};
 use crate::settings::Settings;
@@ -40,6 +41,7 @@ pub struct Services {
     /// Writes security events down; must be run once.
     security_writer: Mutex<Option<SecurityWriter>>,
     security: Arc<SecurityQueue>,
+    key_ring: Option<KeyRing>,
     hosts: Hosts,
     resolver: Arc<Dns>,
     /// Delivers mail.
@@ -84,6 +86,7 @@ impl Services {
             storage,
             security_writer: Mutex::new(Some(security_writer)),
             security: Arc::new(security),
+            key_ring: KeyRing::of(settings)?,
             hosts: Hosts::below(settings.base_domain()?),
             resolver: Arc::new(Dns::new(settings.dns_server()?)),
             mailer,
@@ -97,10 +100,19 @@ impl Services {
     pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
         let writer = self.security_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let store = self.directory.clone();
+        let (ring, auth) = (self.key_ring.clone(), self.auth.clone());
         async move {
-            if let Some(writer) = writer {
-                writer.run(store).await;
-            }
+            let write = async {
+                if let Some(writer) = writer {
+                    writer.run(store).await;
+                }
+            };
+            let follow = async {
+                if let Some(ring) = ring {
+                    ring.follow(auth).await;
+                }
+            };
+            tokio::join!(write, follow);
         }
     }
 

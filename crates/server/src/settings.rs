@@ -90,6 +90,7 @@ pub struct Auth {
     pub session_days: u64,
     pub session_idle_hours: u64,
     pub signing_key_files: String,
+    pub signing_key_folder: String,
     pub cursor_key: String,
     pub password_memory_kib: u32,
     pub password_iterations: u32,
@@ -289,7 +290,10 @@ impl Settings {
             let roles = [&database.api_url, &database.directory_url, &database.platform_url];
             let reachable = !database.url.is_empty() || roles.iter().all(|url| !url.is_empty());
             ensure!(reachable, "DATABASE_URL (database.url) must be set in production");
-            ensure!(!auth.signing_key_files.is_empty(), "auth.signing_key_files must be set in production");
+            ensure!(
+                !auth.signing_key_files.is_empty() || !auth.signing_key_folder.is_empty(),
+                "auth.signing_key_files or auth.signing_key_folder must be set in production"
+            );
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
         }
         self.base_domain()?;

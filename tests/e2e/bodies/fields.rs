@@ -22,7 +22,7 @@ fn indifferent(example: &Example) -> Option<u16> {
         "/api/v1/auth/token/revoke" => Some(204),
         path if path.starts_with("/api/v1/auth/password/") => None,
         // An invitation is no login: its token is good or not, whatever else is sent.
-        "/api/v1/auth/invitations/accept" => None,
+        "/api/v1/auth/invitations/accept" => Some(400),
         path => path.starts_with("/api/v1/auth/").then_some(401),
     }
 }

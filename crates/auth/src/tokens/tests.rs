@@ -37,7 +37,8 @@ fn open(token: &str) -> (Value, Value) {
 /// A token with a genuine signature over whatever header and claims.
 fn seal(tokens: &AccessTokens, header: impl ToString, claims: impl ToString) -> String {
     let message = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
-    let key = tokens.keys.first();
+    let keys = tokens.keys();
+    let key = keys.signer(now());
     format!("{message}.{}", crypto::sign(message.as_bytes(), &key.private, key.algorithm).unwrap())
 }
 
@@ -80,7 +81,7 @@ fn a_token_has_exactly_these_claims() {
 
     let (header, mut claims) = open(&tokens.issue(&holder, now(), Duration::from_secs(900)).unwrap());
 
-    assert_eq!(header, json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": tokens.keys.first().id }));
+    assert_eq!(header, json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": tokens.keys().signer(now()).id }));
     assert_eq!(claims["jti"].take().as_str().map(str::len), Some(36));
     assert_eq!(
         claims,
@@ -150,7 +151,7 @@ fn a_public_key_is_no_hmac_secret() {
         let (mut header, claims) = open(&issue(&tokens));
         header["alg"] = json!("HS256");
         let message = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
-        let jwk = tokens.keys.jwks()["keys"][0].clone();
+        let jwk = tokens.keys().jwks()["keys"][0].clone();
         let public = jwk["x"].as_str().or(jwk["n"].as_str()).unwrap();
 
         for secret in [public.as_bytes(), &decode(public).unwrap(), jwk.to_string().as_bytes()] {
@@ -174,7 +175,7 @@ fn the_key_decides_the_algorithm_and_not_the_header() {
 #[test]
 fn a_header_that_says_more_than_ours_is_refused() {
     let tokens = tokens(&[ES256]);
-    let jwk = tokens.keys.jwks()["keys"][0].clone();
+    let jwk = tokens.keys().jwks()["keys"][0].clone();
 
     for more in [
         json!({ "crit": ["exp"] }),
@@ -206,7 +207,7 @@ fn a_token_names_its_key() {
         let token = altered(&tokens, json!({ "kid": kid }), json!({}));
         assert_eq!(tokens.verify(&token, now()), Err(Rejection::UnknownKey), "{kid}");
     }
-    let wrong_key = altered(&tokens, json!({ "kid": tokens.keys.jwks()["keys"][1]["kid"] }), json!({}));
+    let wrong_key = altered(&tokens, json!({ "kid": tokens.keys().jwks()["keys"][1]["kid"] }), json!({}));
     assert_eq!(tokens.verify(&wrong_key, now()), Err(Rejection::Algorithm));
 }
 
@@ -368,4 +369,19 @@ fn neither_a_key_nor_the_service_itself_has_a_token() {
 
         assert_eq!(tokens.verify(&token, now()), Err(Rejection::Malformed), "{actor}");
     }
+}
+
+#[test]
+fn keys_are_swapped_while_tokens_are_issued_and_verified() {
+    let tokens = tokens(&[ES256]);
+    let before = issue(&tokens);
+
+    assert!(tokens.set_keys(SigningKeys::from_pems(&[RS256, ES256]).unwrap()));
+    let after = issue(&tokens);
+    assert!(tokens.verify(&before, now()).is_ok() && tokens.verify(&after, now()).is_ok());
+    assert_eq!(open(&after).0["alg"], "RS256");
+
+    assert!(!tokens.set_keys(SigningKeys::from_pems(&[RS256]).unwrap()));
+    assert_eq!(tokens.verify(&before, now()), Err(Rejection::UnknownKey));
+    assert!(tokens.verify(&after, now()).is_ok());
 }
