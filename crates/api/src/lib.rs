@@ -11,6 +11,7 @@ mod auth;
 mod client_tokens;
 mod conditions;
 mod cursor;
+mod devices;
 mod docs;
 mod domains;
 mod edge;
@@ -26,6 +27,7 @@ mod own_tenant;
 mod passwords;
 mod problem;
 mod projects;
+mod proxies;
 mod reply;
 mod roles;
 mod routes;
@@ -49,6 +51,7 @@ pub use cursor::Cursors;
 pub use edge::edge;
 pub use health::Readiness;
 pub use hosts::Hosts;
+pub use proxies::Proxies;
 pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
 pub use site::Site;
 
@@ -78,6 +81,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Where browsers reach the service.
     pub site: Site,
+    /// Which proxies are believed.
+    pub proxies: Proxies,
     /// What hosts mean.
     pub hosts: Hosts,
     /// Asks the DNS.
@@ -126,6 +131,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::new(parts.cursors))
             .app_data(Data::new(parts.limits))
             .app_data(Data::new(parts.site))
+            .app_data(Data::new(parts.proxies))
             .app_data(Data::new(parts.hosts))
             .app_data(Data::from(parts.resolver))
             .app_data(Data::from(parts.security_log))

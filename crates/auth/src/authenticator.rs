@@ -12,7 +12,7 @@ use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId, Version};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AccountStore, ApiKeyText, ApiKeys, AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError,
+    AccountStore, ApiKeyText, ApiKeys, AttemptStore, AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError,
     OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
@@ -26,6 +26,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Where credentials are kept.
     pub store: Arc<dyn CredentialStore>,
+    /// Counts attempts to log in.
+    pub attempts: Arc<dyn AttemptStore>,
     /// Where people's accounts are kept.
     pub accounts: Arc<dyn AccountStore>,
     /// Proves API keys.
@@ -49,6 +51,7 @@ pub struct Authenticator {
     pub(crate) tokens: AccessTokens,
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) attempts: Arc<dyn AttemptStore>,
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
@@ -66,6 +69,7 @@ impl Authenticator {
             tokens: AccessTokens::new(parts.keys, parts.settings),
             passwords: parts.passwords,
             store: parts.store,
+            attempts: parts.attempts,
             accounts: parts.accounts,
             api_keys: parts.api_keys,
             session_store: parts.sessions,

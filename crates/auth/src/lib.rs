@@ -13,6 +13,7 @@ pub mod browser_sessions;
 pub mod clients;
 pub mod credentials;
 pub mod keys;
+pub mod lockout;
 mod logins;
 mod opaque;
 pub mod operators;
@@ -41,6 +42,7 @@ pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };
 pub use keys::{KeyError, SigningKeys};
+pub use lockout::{AttemptStore, DeviceToken};
 pub use logins::{LoginAttempt, Tokens};
 pub use opaque::challenge;
 pub use operators::OperatorToken;

@@ -6,6 +6,7 @@ pub mod api_keys;
 mod browser_sessions;
 mod clients;
 pub mod contract;
+pub mod lockout;
 pub mod memory;
 pub mod world;
 
@@ -16,6 +17,7 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Clock, Plan, Slug, Tenant, TenantId, TenantStatus};
 
 pub use api_keys::MemoryApiKeys;
+pub use lockout::MemoryAttempts;
 pub use memory::{MemoryCredentials, MemoryDirectory};
 pub use world::World;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
-use tenantry_api::{Cursors, Hosts, Parts, Readiness, Site};
+use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, Site};
 use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
 use tenantry_infra::{Dns, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
-use tenantry_tenancy::SystemClock;
+use tenantry_tenancy::{Networks, SystemClock};
 use tenantry_tenancy::provisioning::TenantStorage;
 use tokio::time::timeout;
 
@@ -40,6 +40,7 @@ pub struct Services {
     /// Writes security events down; must be run once.
     security_writer: Mutex<Option<SecurityWriter>>,
     security: Arc<SecurityQueue>,
+    proxies: Option<Networks>,
     hosts: Hosts,
     resolver: Arc<Dns>,
     /// Delivers mail.
@@ -64,6 +65,7 @@ impl Services {
             passwords: Passwords::new(settings.passwords())
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
+            attempts: directory.clone(),
             accounts: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),
@@ -83,6 +85,7 @@ impl Services {
             storage,
             security_writer: Mutex::new(Some(security_writer)),
             security: Arc::new(security),
+            proxies: settings.trusted_proxies()?,
             hosts: Hosts::below(settings.base_domain()?),
             resolver: Arc::new(Dns::new(settings.dns_server()?)),
             mailer,
@@ -127,6 +130,7 @@ impl Services {
             resolver: self.resolver.clone(),
             security_log: self.security.clone(),
             security_events: self.registry.clone(),
+            proxies: Proxies::trusting(self.proxies.clone()),
             site: Site::new(&self.settings.http.public_url),
         }
     }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tenantry_api::Limits;
 use tenantry_auth::{KeyEnvironment, PasswordSettings, TokenSettings};
 use tenantry_infra::Delivery;
+use tenantry_tenancy::Networks;
 use tenantry_tenancy::domains::DomainName;
 
 pub use mail::MailSettings;
@@ -52,6 +53,7 @@ pub struct Http {
     pub port: u16,
     pub public_url: String,
     pub base_domain: String,
+    pub trusted_proxies: String,
     pub dns_server: String,
     pub workers: usize,
     pub body_bytes: usize,
@@ -192,6 +194,14 @@ impl Settings {
         }
     }
 
+    /// The proxies whose word about a client's address is taken.
+    pub fn trusted_proxies(&self) -> Result<Option<Networks>> {
+        let named = &self.http.trusted_proxies;
+        let networks: Vec<&str> = named.split(',').map(str::trim).collect();
+        let parsed = (!named.is_empty()).then(|| Networks::parse(&networks)).transpose();
+        parsed.context("http.trusted_proxies must be networks such as 10.0.0.0/8, separated by commas")
+    }
+
     /// The domain below which every tenant has a host.
     pub fn base_domain(&self) -> Result<Option<DomainName>> {
         let base = &self.http.base_domain;
@@ -282,6 +292,7 @@ impl Settings {
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
         }
         self.base_domain()?;
+        self.trusted_proxies()?;
         self.dns_server()?;
         ensure!(
             self.is_development() || self.mail.is_encrypted(),
@@ -406,6 +417,7 @@ mod tests {
             ("TENANTRY_DATABASE__CONNECTIONS", "0", "database.connections"),
             ("TENANTRY_AUTH__ACCESS_MINUTES", "0", "auth.access_minutes"),
             ("TENANTRY_AUTH__CURSOR_KEY", "short", "auth.cursor_key"),
+            ("TENANTRY_HTTP__TRUSTED_PROXIES", "10.0.0.1/8", "http.trusted_proxies"),
             ("TENANTRY_LOG__FORMAT", "xml", "log.format"),
             ("APP_ENV", "staging", "APP_ENV"),
         ] {

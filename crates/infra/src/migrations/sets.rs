@@ -28,6 +28,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     11 "0011_accounts",
     12 "0012_acting_grants",
     13 "0013_api_clients",
+    14 "0014_lockout",
 );
 
 /// The tables of tenants: once per schema that has them.
