@@ -27,6 +27,7 @@ mod hosts;
 mod injection;
 mod isolation;
 mod lists;
+mod lockout;
 mod members;
 mod migrations;
 mod oauth;

@@ -39,6 +39,9 @@ impl<T: Responder<Body = BoxBody>> Responder for WithDevice<T> {
 impl<T: Reply> Reply for WithDevice<T> {
     fn describe(operation: &mut Operation) {
         T::describe(operation);
-        operation.header("X-Device-Token", "What the answer to an earlier login said: who guesses elsewhere makes no known device wait");
+        operation.header(
+            "X-Device-Token",
+            "What the answer to an earlier login said: who guesses elsewhere makes no known device wait",
+        );
     }
 }

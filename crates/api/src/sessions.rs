@@ -109,7 +109,8 @@ async fn begin(
     let SessionBody { username, password, tenant, keeper } = &body;
     let device = device(&site, req.headers());
     let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin, device };
-    let BrowserLogin { token, device, grant, ends_at } = auth.log_in_browser(attempt, site.token(req.headers())?).await?;
+    let BrowserLogin { token, device, grant, ends_at } =
+        auth.log_in_browser(attempt, site.token(req.headers())?).await?;
     let (session, cookies, device) = match keeper.unwrap_or_default() {
         Keeper::Browser => {
             let session = site.cookie(&token.reveal(), (ends_at - clock.now()).num_seconds());

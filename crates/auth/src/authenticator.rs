@@ -12,8 +12,9 @@ use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId, Version};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AccountStore, ApiKeyText, ApiKeys, AttemptStore, AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError,
-    OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys, TokenSettings, Watch,
+    AccountStore, ApiKeyText, ApiKeys, AttemptStore, AuthError, ClientStore, CredentialKind, CredentialStore, Holder,
+    IssueError, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys,
+    TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.

@@ -7,8 +7,8 @@ use tenantry_tenancy::{Email, Network, SessionId, StoreError, TenantId, UserId};
 use crate::lockout::Attempt;
 use crate::refresh::GRACE;
 use crate::{
-    AuthError, Authenticator, DeviceToken, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce, Origin,
-    RefreshToken, Rejection, Rotation, RotationOutcome,
+    AuthError, Authenticator, DeviceToken, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce,
+    Origin, RefreshToken, Rejection, Rotation, RotationOutcome,
 };
 
 /// What is looked up for a text that is no address, so that it takes as long. Nobody has it (RFC 2606, section 2).

@@ -9,8 +9,8 @@ use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, Site};
 use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
 use tenantry_infra::{Dns, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
-use tenantry_tenancy::{Networks, SystemClock};
 use tenantry_tenancy::provisioning::TenantStorage;
+use tenantry_tenancy::{Networks, SystemClock};
 use tokio::time::timeout;
 
 use crate::database::Database;

@@ -51,7 +51,9 @@ impl State {
         let failures = self.tally(attempt, &bucket).map_or(0, |tally| tally.failures) + 1;
         let (kept, wait) = match failures {
             _ if failures < free => (TimeDelta::hours(1), TimeDelta::zero()),
-            ..100 => (TimeDelta::days(1), TimeDelta::seconds(1 << (failures - free).min(10)).min(TimeDelta::minutes(15))),
+            ..100 => {
+                (TimeDelta::days(1), TimeDelta::seconds(1 << (failures - free).min(10)).min(TimeDelta::minutes(15)))
+            }
             _ => (TimeDelta::days(1), TimeDelta::days(1)),
         };
         let tally = Tally { failures, allowed_at: attempt.now + wait, forget_at: attempt.now + kept };

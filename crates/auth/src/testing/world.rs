@@ -91,7 +91,9 @@ impl World {
 
     /// Logs somebody in.
     pub async fn log_in(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
-        self.authenticator.login(LoginAttempt { email, password, tenant, origin: Origin::default(), device: None }).await
+        self.authenticator
+            .login(LoginAttempt { email, password, tenant, origin: Origin::default(), device: None })
+            .await
     }
 
     /// Adds an active tenant.

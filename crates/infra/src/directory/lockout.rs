@@ -1,8 +1,8 @@
 //! Attempts to log in, counted by the functions of `migrations/registry/0014_lockout`.
 
 use async_trait::async_trait;
-use tenantry_auth::lockout::{Attempt, AttemptStore, DEVICE_LIFETIME};
 use tenantry_auth::TokenDigest;
+use tenantry_auth::lockout::{Attempt, AttemptStore, DEVICE_LIFETIME};
 use tenantry_tenancy::{StoreError, UserId};
 
 use super::PgDirectory;
@@ -32,12 +32,8 @@ mod registry {
 impl AttemptStore for PgDirectory {
     async fn admit(&self, attempt: &Attempt) -> Result<bool, StoreError> {
         let device = attempt.device.as_ref().map(|device| device.as_bytes().as_slice());
-        let question = diesel::select(registry::admit_login(
-            attempt.address.as_str(),
-            attempt.network(),
-            device,
-            attempt.now,
-        ));
+        let question =
+            diesel::select(registry::admit_login(attempt.address.as_str(), attempt.network(), device, attempt.now));
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 
