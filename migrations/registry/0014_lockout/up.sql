@@ -84,9 +84,9 @@ begin
       perform registry.count_attempt(of_account, '', 50, moment);
     end if;
   end if;
-  -- More than an attempt adds. Nothing is waited for after this.
+  -- More than an attempt adds, and nothing is waited for after this. An instance whose clock is ahead forgets for nobody else.
   delete from registry.login_attempts l
-    using (select o.account, o.bucket from registry.login_attempts o where o.forget_at <= moment
+    using (select o.account, o.bucket from registry.login_attempts o where o.forget_at <= least(moment, now())
       order by o.forget_at limit 8 for update skip locked) old
     where l.account = old.account and l.bucket = old.bucket;
   return admitted;
