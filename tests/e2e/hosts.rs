@@ -49,13 +49,9 @@ async fn an_assertion_must_be_true_or_nothing_is_there() {
 
         assert_eq!(with(&owner, "x-tenant-id", &own).await.expect(200).header("x-tenant-id"), own);
         let expected = unknown(&owner).await;
-        for wrong in [
-            &other.tenant.id.to_string(),
-            &uuid::Uuid::new_v4().to_string(),
-            &own.to_uppercase()[1..].to_owned(),
-            "",
-            "x",
-        ] {
+        for wrong in
+            [&other.tenant.id.to_string(), &uuid::Uuid::new_v4().to_string(), &own.to_uppercase()[1..], "", "x"]
+        {
             assert_eq!(face(&with(&owner, "x-tenant-id", wrong).await), expected, "{wrong}");
         }
         let twice = owner.request(Method::GET, PROJECTS).header("x-tenant-id", &own).header("x-tenant-id", "x");

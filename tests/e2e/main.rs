@@ -28,6 +28,7 @@ mod injection;
 mod isolation;
 mod joining;
 mod lists;
+mod lockout;
 mod members;
 mod migrations;
 mod oauth;

@@ -13,11 +13,13 @@ use tenantry_tenancy::{Permission, RoleName, TenantId, UserId, json_schema};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
+use crate::devices::{WithDevice, device};
 use crate::extract::{Body, CameFrom, Person};
 use crate::problem::ApiError;
 use crate::reply::{Gone, Kept, Show};
 use crate::routes::Routes;
 use crate::security_events::note;
+use crate::site::Site;
 
 pub(crate) fn routes(routes: &mut Routes) {
     let rejected = StatusCode::UNAUTHORIZED;
@@ -112,12 +114,15 @@ struct VerifiedView {
 
 async fn token(
     auth: Data<Authenticator>,
-    CameFrom(origin, _): CameFrom,
+    site: Data<Site>,
+    CameFrom(origin, req): CameFrom,
     Body(body): Body<Credentials>,
-) -> Result<Show<TokenView>, ApiError> {
+) -> Result<WithDevice<Show<TokenView>>, ApiError> {
     let Credentials { username, password, tenant } = &body;
-    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin };
-    Ok(Show(auth.login(attempt).await?.into()))
+    let device = device(&site, req.headers());
+    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin, device };
+    let tokens = auth.login(attempt).await?;
+    Ok(WithDevice { device: tokens.device.clone(), reply: Show(tokens.into()) })
 }
 
 async fn refresh(

@@ -11,6 +11,7 @@ mod auth;
 mod client_tokens;
 mod conditions;
 mod cursor;
+mod devices;
 mod docs;
 mod domains;
 mod edge;
@@ -27,6 +28,7 @@ mod own_tenant;
 mod passwords;
 mod problem;
 mod projects;
+mod proxies;
 mod reply;
 mod roles;
 mod routes;
@@ -51,6 +53,7 @@ pub use cursor::Cursors;
 pub use edge::edge;
 pub use health::Readiness;
 pub use hosts::Hosts;
+pub use proxies::Proxies;
 pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
 pub use signup::SignupSettings;
 pub use site::Site;
@@ -83,6 +86,8 @@ pub struct Parts {
     pub site: Site,
     /// Whether people may sign up by themselves.
     pub signup: SignupSettings,
+    /// Which proxies are believed.
+    pub proxies: Proxies,
     /// What hosts mean.
     pub hosts: Hosts,
     /// Asks the DNS.
@@ -132,6 +137,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::new(parts.limits))
             .app_data(Data::new(parts.site))
             .app_data(Data::new(parts.signup))
+            .app_data(Data::new(parts.proxies))
             .app_data(Data::new(parts.hosts))
             .app_data(Data::from(parts.resolver))
             .app_data(Data::from(parts.security_log))

@@ -7,10 +7,12 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tenantry_auth::lockout::DEVICE_LIFETIME;
 use tenantry_auth::{Authenticator, BrowserLogin, LoginAttempt, OwnSession};
 use tenantry_tenancy::{Clock, Permission, RoleName, SessionId, Slug, words};
 use utoipa::ToSchema;
 
+use crate::devices::{WithDevice, device};
 use crate::extract::{Body, CameFrom, PathId, Person};
 use crate::openapi::Operation;
 use crate::problem::ApiError;
@@ -72,25 +74,25 @@ struct SessionView {
     session: Option<String>,
 }
 
-/// A session that has begun or ended, with its cookie.
-struct WithCookie<T> {
+/// A session that has begun or ended, with its cookies.
+struct WithCookies<T> {
     reply: T,
-    cookie: Option<String>,
+    cookies: Vec<String>,
 }
 
-impl<T: Responder<Body = BoxBody>> Responder for WithCookie<T> {
+impl<T: Responder<Body = BoxBody>> Responder for WithCookies<T> {
     type Body = BoxBody;
 
     fn respond_to(self, req: &HttpRequest) -> HttpResponse {
         let mut response = self.reply.respond_to(req);
-        if let Some(cookie) = self.cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
-            response.headers_mut().insert(SET_COOKIE, cookie);
+        for cookie in self.cookies.into_iter().filter_map(|cookie| HeaderValue::try_from(cookie).ok()) {
+            response.headers_mut().append(SET_COOKIE, cookie);
         }
         response
     }
 }
 
-impl<T: Reply> Reply for WithCookie<T> {
+impl<T: Reply> Reply for WithCookies<T> {
     fn describe(operation: &mut Operation) {
         T::describe(operation);
     }
@@ -103,16 +105,23 @@ async fn begin(
     site: Data<Site>,
     CameFrom(origin, req): CameFrom,
     Body(body): Body<SessionBody>,
-) -> Result<WithCookie<Show<SessionView>>, ApiError> {
+) -> Result<WithDevice<WithCookies<Show<SessionView>>>, ApiError> {
     let SessionBody { username, password, tenant, keeper } = &body;
-    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin };
-    let BrowserLogin { token, grant, ends_at } = auth.log_in_browser(attempt, site.token(req.headers())?).await?;
-    let (session, cookie) = match keeper.unwrap_or_default() {
-        Keeper::Browser => (None, Some(site.cookie(&token.reveal(), (ends_at - clock.now()).num_seconds()))),
-        Keeper::Backend => (Some(token.reveal()), None),
+    let device = device(&site, req.headers());
+    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin, device };
+    let BrowserLogin { token, device, grant, ends_at } =
+        auth.log_in_browser(attempt, site.token(req.headers())?).await?;
+    let (session, cookies, device) = match keeper.unwrap_or_default() {
+        Keeper::Browser => {
+            let session = site.cookie(&token.reveal(), (ends_at - clock.now()).num_seconds());
+            let device = site.device_cookie(&device.reveal(), DEVICE_LIFETIME.num_seconds());
+            (None, vec![session, device], None)
+        }
+        Keeper::Backend => (Some(token.reveal()), Vec::new(), Some(device)),
     };
     let (roles, permissions) = (vec![grant.role], grant.permissions.iter().collect());
-    Ok(WithCookie { reply: Show(SessionView { roles, permissions, ends_at: Some(ends_at), session }), cookie })
+    let reply = Show(SessionView { roles, permissions, ends_at: Some(ends_at), session });
+    Ok(WithDevice { reply: WithCookies { reply, cookies }, device })
 }
 
 async fn show(person: Person) -> Result<Show<SessionView>, ApiError> {
@@ -120,9 +129,9 @@ async fn show(person: Person) -> Result<Show<SessionView>, ApiError> {
     Ok(Show(SessionView { roles, permissions, ends_at: None, session: None }))
 }
 
-async fn end(person: Person, auth: Data<Authenticator>, site: Data<Site>) -> Result<WithCookie<Gone>, ApiError> {
+async fn end(person: Person, auth: Data<Authenticator>, site: Data<Site>) -> Result<WithCookies<Gone>, ApiError> {
     auth.end_session(person.user, person.session).await?;
-    Ok(WithCookie { reply: Gone, cookie: person.by_cookie.then(|| site.cookie("", 0)) })
+    Ok(WithCookies { reply: Gone, cookies: person.by_cookie.then(|| site.cookie("", 0)).into_iter().collect() })
 }
 
 /// One of a person's own sessions.

@@ -56,11 +56,21 @@ impl Site {
         format!("{}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", self.cookie_name())
     }
 
+    /// Sets the cookie by which a browser is known again.
+    pub(crate) fn device_cookie(&self, token: &str, seconds: i64) -> String {
+        let (name, secure) = if self.is_secure { ("__Host-device", "; Secure") } else { ("device", "") };
+        format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+    }
+
+    /// What is in that cookie.
+    pub(crate) fn device<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let name = if self.is_secure { "__Host-device" } else { "device" };
+        cookies(headers).find(|(it, _)| *it == name).map(|(_, token)| token)
+    }
+
     /// The token in the cookie; an error if there are several, of which one may have been planted.
     pub(crate) fn token<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, ApiError> {
-        let values = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
-        let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let mut tokens = pairs.filter(|(name, _)| *name == self.cookie_name()).map(|(_, token)| token);
+        let mut tokens = cookies(headers).filter(|(name, _)| *name == self.cookie_name()).map(|(_, token)| token);
         match (tokens.next(), tokens.next()) {
             (token, None) => Ok(token),
             _ => Err(ApiError::invalid("cookie", "ambiguous", "must hold one session")),
@@ -96,6 +106,11 @@ impl Site {
             (None, None) => Ok(false),
         }
     }
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let values = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 fn cross_site() -> ApiError {

@@ -12,9 +12,9 @@ use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId, Version};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AccountStore, ApiKeyText, ApiKeys, AuthError, ClientStore, CredentialKind, CredentialStore, Holder, IssueError,
-    JoiningStore, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore, SigningKeys,
-    TokenSettings, Watch,
+    AccountStore, ApiKeyText, ApiKeys, AttemptStore, AuthError, ClientStore, CredentialKind, CredentialStore, Holder,
+    IssueError, JoiningStore, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore,
+    SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -27,6 +27,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Where credentials are kept.
     pub store: Arc<dyn CredentialStore>,
+    /// Counts attempts to log in.
+    pub attempts: Arc<dyn AttemptStore>,
     /// Where people's accounts are kept.
     pub accounts: Arc<dyn AccountStore>,
     /// Where it is kept who was invited and who signed up.
@@ -52,6 +54,7 @@ pub struct Authenticator {
     pub(crate) tokens: AccessTokens,
     pub(crate) passwords: Passwords,
     pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) attempts: Arc<dyn AttemptStore>,
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) joining: Arc<dyn JoiningStore>,
     pub(crate) api_keys: ApiKeys,
@@ -70,6 +73,7 @@ impl Authenticator {
             tokens: AccessTokens::new(parts.keys, parts.settings),
             passwords: parts.passwords,
             store: parts.store,
+            attempts: parts.attempts,
             accounts: parts.accounts,
             joining: parts.joining,
             api_keys: parts.api_keys,

@@ -10,7 +10,7 @@ use tenantry_tenancy::{Actor, RoleGrant, SessionId, Slug, StoreError, TenantId, 
 use crate::credentials::TokenDigest;
 use crate::opaque::{self, Secret};
 use crate::principal::{Access, CredentialKind};
-use crate::{AuthError, Authenticator, LoginAttempt, LoginError, Rejection};
+use crate::{AuthError, Authenticator, DeviceToken, LoginAttempt, LoginError, Rejection};
 
 const PREFIX: &str = "tns_";
 
@@ -132,6 +132,8 @@ pub struct OwnSession {
 pub struct BrowserLogin {
     /// What the browser keeps.
     pub token: SessionToken,
+    /// What the device is known by from now on.
+    pub device: DeviceToken,
     /// What the person holds.
     pub grant: RoleGrant,
     /// When the session ends however often it is used.
@@ -163,7 +165,7 @@ impl Authenticator {
         {
             self.session_store.revoke(live.user, live.session, now).await?;
         }
-        Ok(BrowserLogin { token, grant, ends_at })
+        Ok(BrowserLogin { token, device: proven.device, grant, ends_at })
     }
 
     /// The person's own sessions.

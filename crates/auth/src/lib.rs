@@ -14,6 +14,7 @@ pub mod clients;
 pub mod credentials;
 pub mod joining;
 pub mod keys;
+pub mod lockout;
 mod logins;
 mod opaque;
 pub mod operators;
@@ -43,6 +44,7 @@ pub use credentials::{
 };
 pub use joining::{Acceptance, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken};
 pub use keys::{KeyError, SigningKeys};
+pub use lockout::{AttemptStore, DeviceToken};
 pub use logins::{LoginAttempt, Tokens};
 pub use opaque::challenge;
 pub use operators::OperatorToken;

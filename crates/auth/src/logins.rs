@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tenantry_tenancy::{Email, SessionId, StoreError, TenantId, UserId};
+use tenantry_tenancy::{Email, Network, SessionId, StoreError, TenantId, UserId};
 
+use crate::lockout::Attempt;
 use crate::refresh::GRACE;
 use crate::{
-    AuthError, Authenticator, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce, Origin,
-    RefreshToken, Rejection, Rotation, RotationOutcome,
+    AuthError, Authenticator, DeviceToken, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce,
+    Origin, RefreshToken, Rejection, Rotation, RotationOutcome,
 };
 
 /// What is looked up for a text that is no address, so that it takes as long. Nobody has it (RFC 2606, section 2).
@@ -22,6 +23,8 @@ pub struct Tokens {
     pub refresh: String,
     /// How long the access token lives.
     pub expires_in: Duration,
+    /// After a login: what the device is known by from now on.
+    pub device: Option<DeviceToken>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -41,34 +44,52 @@ pub struct LoginAttempt<'a> {
     pub tenant: Option<&'a str>,
     /// Where they are.
     pub origin: Origin,
+    /// The token of the device, if it was given one.
+    pub device: Option<&'a str>,
 }
 
 /// Somebody who proved who they are, and the tenant they asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proven {
     pub(crate) user: UserId,
     pub(crate) tenant: TenantId,
+    pub(crate) device: DeviceToken,
 }
 
 impl Authenticator {
     /// Logs a person in at the tenant named by slug or id, or at the only active one the person belongs to.
     pub async fn login(&self, attempt: LoginAttempt<'_>) -> Result<Tokens, LoginError> {
         let proven = self.prove_person(attempt).await?;
-        self.begin(proven.user, proven.tenant).await
+        let tokens = self.begin(proven.user, proven.tenant).await?;
+        Ok(Tokens { device: Some(proven.device), ..tokens })
     }
 
     /// What every way of logging in with a password has in common.
     ///
     /// Whatever is wrong, it takes one look into the store and the time of one verification to say so, and the answer is
-    /// the same; that a tenant must be named is only told to whom the password was proven.
+    /// the same, also for somebody who must wait: their password is not even compared. That a tenant must be named is only told to whom the password was proven.
     pub(crate) async fn prove_person(&self, attempt: LoginAttempt<'_>) -> Result<Proven, LoginError> {
+        let device = attempt.device.and_then(DeviceToken::parse);
+        let counted = Attempt {
+            address: Email::parse(attempt.email).unwrap_or_else(|_| nobody()),
+            network: attempt.origin.address.map(Network::around),
+            device: device.as_ref().map(DeviceToken::digest),
+            now: self.clock.now(),
+        };
+        let admitted = self.attempts.admit(&counted).await?;
         let login = self.look_up(attempt.email).await?;
-        let stored = login.as_ref().and_then(|login| login.password_hash.as_ref());
+        let stored = login.as_ref().filter(|_| admitted).and_then(|login| login.password_hash.as_ref());
         let proven = self.passwords.verify(stored, attempt.password).await?;
+        if !admitted {
+            return Err(Rejection::LockedOut.into());
+        }
         let login = login.filter(|_| proven).ok_or(Rejection::Password)?;
         let membership = choose(&login.memberships, attempt.tenant)?;
         self.renew_hash(&login, attempt.password).await;
-        Ok(Proven { user: login.user, tenant: membership.tenant })
+        let fresh = DeviceToken::generate();
+        let is_new = self.attempts.welcome(&counted, login.user, &fresh.digest()).await?;
+        let device = device.filter(|_| !is_new).unwrap_or(fresh);
+        Ok(Proven { user: login.user, tenant: membership.tenant, device })
     }
 
     /// Exchanges a refresh token for new tokens. Within [`GRACE`] the same token yields the same successor again; later it
@@ -99,8 +120,7 @@ impl Authenticator {
         match Email::parse(email) {
             Ok(email) => Ok(self.store.login(&email).await?),
             Err(_) => {
-                let nobody = Email::parse(NOBODY).expect("NOBODY is an address");
-                self.store.login(&nobody).await?;
+                self.store.login(&nobody()).await?;
                 Ok(None)
             }
         }
@@ -136,8 +156,12 @@ impl Authenticator {
     fn hand_out(&self, holder: &Holder, refresh: &RefreshToken) -> Result<Tokens, StoreError> {
         let expires_in = self.tokens.settings().access_lifetime;
         let access = self.issue_for(holder, expires_in).map_err(StoreError::internal)?;
-        Ok(Tokens { access, refresh: refresh.reveal(), expires_in })
+        Ok(Tokens { access, refresh: refresh.reveal(), expires_in, device: None })
     }
+}
+
+fn nobody() -> Email {
+    Email::parse(NOBODY).expect("NOBODY is an address")
 }
 
 pub(crate) fn choose<'a>(memberships: &'a [Membership], named: Option<&str>) -> Result<&'a Membership, LoginError> {

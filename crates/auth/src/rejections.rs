@@ -77,6 +77,9 @@ pub enum Rejection {
     /// What it hangs on was revoked, or allows something else by now.
     #[error("the credential was revoked or changed")]
     Void,
+    /// Too many have failed before it.
+    #[error("too many attempts have failed")]
+    LockedOut,
     /// Never made, or gone.
     #[error("there is no such API key")]
     KeyUnknown,

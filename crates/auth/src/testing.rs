@@ -7,6 +7,7 @@ mod browser_sessions;
 mod clients;
 pub mod contract;
 mod joining;
+pub mod lockout;
 pub mod memory;
 pub mod world;
 
@@ -17,6 +18,7 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Clock, Plan, Slug, Tenant, TenantId, TenantStatus};
 
 pub use api_keys::MemoryApiKeys;
+pub use lockout::MemoryAttempts;
 pub use memory::{MemoryCredentials, MemoryDirectory};
 pub use world::World;
 

@@ -5,6 +5,7 @@ mod api_clients;
 mod api_keys;
 mod browser_sessions;
 mod joining;
+mod lockout;
 mod security_events;
 
 use std::time::Duration;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
-use tenantry_api::{Cursors, Hosts, Parts, Readiness, SignupSettings, Site};
+use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, SignupSettings, Site};
 use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
 use tenantry_infra::{Dns, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
-use tenantry_tenancy::SystemClock;
 use tenantry_tenancy::provisioning::TenantStorage;
+use tenantry_tenancy::{Networks, SystemClock};
 use tokio::time::timeout;
 
 use crate::database::Database;
@@ -42,6 +42,7 @@ pub struct Services {
     security_writer: Mutex<Option<SecurityWriter>>,
     security: Arc<SecurityQueue>,
     key_ring: Option<KeyRing>,
+    proxies: Option<Networks>,
     hosts: Hosts,
     resolver: Arc<Dns>,
     /// Delivers mail.
@@ -66,6 +67,7 @@ impl Services {
             passwords: Passwords::new(settings.passwords())
                 .context("auth.password_memory_kib and auth.password_iterations do not fit")?,
             store: directory.clone(),
+            attempts: directory.clone(),
             accounts: directory.clone(),
             joining: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
@@ -87,6 +89,7 @@ impl Services {
             security_writer: Mutex::new(Some(security_writer)),
             security: Arc::new(security),
             key_ring: KeyRing::of(settings)?,
+            proxies: settings.trusted_proxies()?,
             hosts: Hosts::below(settings.base_domain()?),
             resolver: Arc::new(Dns::new(settings.dns_server()?)),
             mailer,
@@ -141,6 +144,7 @@ impl Services {
             resolver: self.resolver.clone(),
             security_log: self.security.clone(),
             security_events: self.registry.clone(),
+            proxies: Proxies::trusting(self.proxies.clone()),
             site: Site::new(&self.settings.http.public_url),
         }
     }

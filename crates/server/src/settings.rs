@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tenantry_api::Limits;
 use tenantry_auth::{KeyEnvironment, PasswordSettings, TokenSettings};
 use tenantry_infra::Delivery;
+use tenantry_tenancy::Networks;
 use tenantry_tenancy::domains::DomainName;
 
 pub use mail::MailSettings;
@@ -54,6 +55,7 @@ pub struct Http {
     pub port: u16,
     pub public_url: String,
     pub base_domain: String,
+    pub trusted_proxies: String,
     pub dns_server: String,
     pub workers: usize,
     pub body_bytes: usize,
@@ -204,6 +206,13 @@ impl Settings {
         }
     }
 
+    /// The proxies whose word about a client's address is taken.
+    pub fn trusted_proxies(&self) -> Result<Option<Networks>> {
+        let named: Vec<&str> = self.http.trusted_proxies.split(',').map(str::trim).collect();
+        let parsed = (named != [""]).then(|| Networks::parse(&named)).transpose();
+        parsed.context("http.trusted_proxies must be networks such as 10.0.0.0/8, separated by commas")
+    }
+
     /// The domain below which every tenant has a host.
     pub fn base_domain(&self) -> Result<Option<DomainName>> {
         let base = &self.http.base_domain;
@@ -297,6 +306,7 @@ impl Settings {
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
         }
         self.base_domain()?;
+        self.trusted_proxies()?;
         self.dns_server()?;
         ensure!(
             self.is_development() || self.mail.is_encrypted(),
@@ -352,81 +362,4 @@ pub(crate) fn read_file(setting: &str, path: &str) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(variables: &[(&str, &str)]) -> Result<Settings> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
-        Settings::read(&folder, &|name| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    const PRODUCTION: &[(&str, &str)] = &[
-        ("APP_ENV", "production"),
-        ("DATABASE_URL", "postgres://x@y/z"),
-        ("TENANTRY_AUTH__SIGNING_KEY_FILES", "/key.pem"),
-        ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef"),
-        ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com"),
-    ];
-
-    #[test]
-    fn the_environment_overrides_the_files() {
-        let settings = read(&[("TENANTRY_HTTP__PORT", "9000"), ("DATABASE_URL", "postgres://x@y/z")]).unwrap();
-
-        assert_eq!((settings.http.port, settings.database.url.as_str()), (9000, "postgres://x@y/z"));
-        assert_eq!(settings.log.format, LogFormat::Text);
-        assert_eq!(read(PRODUCTION).unwrap().http.host, "0.0.0.0");
-    }
-
-    #[test]
-    fn production_refuses_to_start_without_each_of_its_secrets() {
-        for missing in [
-            "DATABASE_URL",
-            "TENANTRY_AUTH__SIGNING_KEY_FILES",
-            "TENANTRY_AUTH__CURSOR_KEY",
-            "TENANTRY_HTTP__PUBLIC_URL",
-        ] {
-            let rest: Vec<_> = PRODUCTION.iter().copied().filter(|(name, _)| *name != missing).collect();
-
-            let error = read(&rest).unwrap_err().to_string();
-
-            let setting = missing.trim_start_matches("TENANTRY_").to_lowercase().replace("__", ".");
-            assert!(error.to_lowercase().contains(&setting), "{error}");
-        }
-    }
-
-    #[test]
-    fn production_mails_over_tls_or_not_at_all_and_development_into_a_folder() {
-        let with = |url| {
-            let mut variables = PRODUCTION.to_vec();
-            variables.push(("TENANTRY_MAIL__SMTP_URL", url));
-            read(&variables).map(|settings| settings.delivery())
-        };
-
-        assert!(matches!(read(&[]).unwrap().delivery(), Delivery::Folder(_)));
-        assert!(matches!(with("").unwrap(), Delivery::Disabled));
-        for url in ["smtps://user:secret@smtp.example.com", "smtp://smtp.example.com:587?tls=required"] {
-            assert!(matches!(with(url).unwrap(), Delivery::Smtp(_)));
-        }
-        let error = with("smtp://user:secret@smtp.example.com").err().unwrap().to_string();
-        assert!(error.contains("mail.smtp_url") && !error.contains("secret"), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_setting_is_named() {
-        for (name, value, setting) in [
-            ("TENANTRY_HTTP__PORT", "many", "http.port"),
-            ("TENANTRY_HTTP__REJECTION_STATUS", "200", "http.rejection_status"),
-            ("TENANTRY_DATABASE__CONNECTIONS", "0", "database.connections"),
-            ("TENANTRY_AUTH__ACCESS_MINUTES", "0", "auth.access_minutes"),
-            ("TENANTRY_AUTH__CURSOR_KEY", "short", "auth.cursor_key"),
-            ("TENANTRY_LOG__FORMAT", "xml", "log.format"),
-            ("APP_ENV", "staging", "APP_ENV"),
-        ] {
-            let error = read(&[(name, value)]).unwrap_err().to_string();
-            assert!(error.contains(setting), "{name}: {error}");
-            assert_eq!(error.lines().count(), 1, "{error}");
-        }
-    }
-}
+mod tests;

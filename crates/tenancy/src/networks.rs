@@ -27,6 +27,13 @@ impl Network {
         masked(address.to_canonical(), self.length) == Some(self.address)
     }
 
+    /// What is likely to be one customer's: the /24 of an IPv4 address, the /64 of an IPv6 one.
+    pub fn around(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let length = if address.is_ipv4() { 24 } else { 64 };
+        Self { address: masked(address, length).unwrap_or(address), length }
+    }
+
     /// Whether every address of the other network is one of these.
     pub fn covers(&self, other: &Self) -> bool {
         self.length <= other.length && self.contains(other.address)
@@ -144,6 +151,17 @@ mod tests {
         ] {
             assert!(network(text).contains(inside.parse().unwrap()), "{text}");
             assert!(!network(text).contains(outside.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn around_an_address_is_what_one_customer_has() {
+        for (address, around) in [
+            ("203.0.113.7", "203.0.113.0/24"),
+            ("::ffff:203.0.113.7", "203.0.113.0/24"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ] {
+            assert_eq!(Network::around(address.parse().unwrap()), network(around));
         }
     }
 

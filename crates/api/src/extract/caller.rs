@@ -16,6 +16,7 @@ use crate::edge::RequestContext;
 use crate::hosts::agree;
 use crate::openapi::{Operation, Security};
 use crate::problem::ApiError;
+use crate::proxies::client_address;
 use crate::site::site;
 
 /// The caller may do `P` in its tenant. The only thing in a handler's signature that gives it a [`TenantScope`].
@@ -156,7 +157,7 @@ impl Input for CameFrom {
 
 /// Where a request came from.
 pub(crate) fn origin(req: &HttpRequest) -> Origin {
-    Origin { address: req.peer_addr().map(|address| address.ip()) }
+    Origin { address: client_address(req) }
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750, section 2.1).

@@ -11,7 +11,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 fn attempt() -> LoginAttempt<'static> {
-    LoginAttempt { email: "ada@acme.example", password: PASSWORD, tenant: None, origin: Origin::default() }
+    LoginAttempt {
+        email: "ada@acme.example",
+        password: PASSWORD,
+        tenant: None,
+        origin: Origin::default(),
+        device: None,
+    }
 }
 
 /// A world in which Ada, a member of Acme, has just logged in with a browser.
@@ -132,6 +138,11 @@ fn neither_the_token_nor_a_login_shows_it() {
     let token = SessionToken::generate();
 
     assert!(token.reveal().starts_with("tns_") && SessionToken::parse(&token.reveal()) == Some(token.clone()));
-    let login = BrowserLogin { token: token.clone(), grant: Role::Viewer.into(), ends_at: DateTime::UNIX_EPOCH };
+    let login = BrowserLogin {
+        token: token.clone(),
+        device: DeviceToken::generate(),
+        grant: Role::Viewer.into(),
+        ends_at: DateTime::UNIX_EPOCH,
+    };
     assert!(!format!("{login:?} {token:?} {:?}", Credential::Session(&token.reveal())).contains("tns_"));
 }

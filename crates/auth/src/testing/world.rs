@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use tenantry_tenancy::{ApiKeyId, Clock, Email, PermissionSet, Role, SessionId, Tenant, UserId, Version};
 
-use super::{MemoryApiKeys, MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
+use super::{MemoryApiKeys, MemoryAttempts, MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
 use crate::api_keys::{ApiKeyText, ApiKeys, KeyEnvironment, StoredApiKey};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::credentials::TokenDigest;
@@ -62,6 +62,7 @@ impl World {
             settings,
             passwords: passwords.clone(),
             store: store.clone(),
+            attempts: Arc::new(MemoryAttempts::default()),
             accounts: store.clone(),
             joining: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
@@ -91,7 +92,9 @@ impl World {
 
     /// Logs somebody in.
     pub async fn log_in(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
-        self.authenticator.login(LoginAttempt { email, password, tenant, origin: Origin::default() }).await
+        self.authenticator
+            .login(LoginAttempt { email, password, tenant, origin: Origin::default(), device: None })
+            .await
     }
 
     /// Adds an active tenant.

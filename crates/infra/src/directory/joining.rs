@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bytea, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Bool, Bytea, Interval, Nullable, Text, Timestamptz};
 use tenantry_auth::{Acceptance, Invited, JoiningStore, NewSignup, PasswordHash, Signup, TokenDigest};
 use tenantry_tenancy::{Email, PersonName, Slug, StoreError};
 
@@ -32,8 +32,14 @@ struct SignupRow {
     plan: String,
 }
 
+#[derive(QueryableByName)]
+struct AskedRow {
+    #[diesel(sql_type = Bool)]
+    asked: bool,
+}
+
 mod registry {
-    use diesel::sql_types::{Bytea, Interval, Nullable, Text, Timestamptz, Uuid};
+    use diesel::sql_types::{Bytea, Nullable, Text, Timestamptz, Uuid};
 
     #[diesel::declare_sql_function]
     extern "SQL" {
@@ -46,19 +52,6 @@ mod registry {
             fresh_hash: Nullable<Text>,
             fresh_name: Nullable<Text>,
             request: Uuid,
-        ) -> Bool;
-
-        #[sql_name = "registry.ask_for_tenant"]
-        fn ask_for_tenant(
-            address: Text,
-            digest: Bytea,
-            slug: Text,
-            plan: Text,
-            name: Nullable<Text>,
-            hash: Text,
-            moment: Timestamptz,
-            pause: Interval,
-            ends: Timestamptz,
         ) -> Bool;
 
         #[sql_name = "registry.finish_signup"]
@@ -94,18 +87,17 @@ impl JoiningStore for PgDirectory {
     }
 
     async fn ask(&self, new: &NewSignup, pause: Duration) -> Result<bool, StoreError> {
-        let question = diesel::select(registry::ask_for_tenant(
-            new.signup.email.as_str(),
-            new.digest.as_bytes().as_slice(),
-            new.signup.slug.as_str(),
-            new.signup.plan.as_str(),
-            new.name.as_ref().map(PersonName::as_str),
-            new.password_hash.as_str(),
-            new.now,
-            interval(pause)?,
-            new.expires_at,
-        ));
-        Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+        let question = diesel::sql_query("SELECT registry.ask_for_tenant($1, $2, $3, $4, $5, $6, $7, $8, $9) AS asked")
+            .bind::<Text, _>(new.signup.email.as_str())
+            .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
+            .bind::<Text, _>(new.signup.slug.as_str())
+            .bind::<Text, _>(new.signup.plan.as_str())
+            .bind::<Nullable<Text>, _>(new.name.as_ref().map(PersonName::as_str))
+            .bind::<Text, _>(new.password_hash.as_str())
+            .bind::<Timestamptz, _>(new.now)
+            .bind::<Interval, _>(interval(pause)?)
+            .bind::<Timestamptz, _>(new.expires_at);
+        Ok(self.pool.load::<_, AskedRow, _>(question).await?.pop().is_some_and(|row| row.asked))
     }
 
     async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<Signup>, StoreError> {

@@ -29,6 +29,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     12 "0012_acting_grants",
     13 "0013_api_clients",
     14 "0014_invitations",
+    15 "0015_lockout",
 );
 
 /// The tables of tenants: once per schema that has them.

@@ -1,0 +1,88 @@
+//! Who guesses passwords is made to wait, and nobody else is: attempts are counted for each account by the network they come
+//! from, those of all unknown devices together, and those of each known device by itself.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use tenantry_tenancy::{Email, Network, StoreError, UserId};
+
+use crate::TokenDigest;
+use crate::opaque::{self, Secret};
+
+const PREFIX: &str = "tnd_";
+
+/// How long a device is known after a login.
+pub const DEVICE_LIFETIME: TimeDelta = TimeDelta::days(90);
+
+/// What a device shows that somebody has logged in from before. It proves no person: it only spares them the waiting that
+/// others have caused.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceToken(Secret);
+
+impl DeviceToken {
+    /// A new one: 256 random bits.
+    pub fn generate() -> Self {
+        Self(opaque::random())
+    }
+
+    /// Reads one; `None` if it cannot be one of ours.
+    pub fn parse(raw: &str) -> Option<Self> {
+        opaque::decode(PREFIX, raw).map(Self)
+    }
+
+    /// The token as text, for its device only.
+    pub fn reveal(&self) -> String {
+        opaque::encode(PREFIX, &self.0)
+    }
+
+    /// What is stored of it.
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::of(&self.reveal())
+    }
+}
+
+impl std::fmt::Debug for DeviceToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeviceToken(..)")
+    }
+}
+
+/// An attempt to log in, as it is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// As whom; there need be no such person.
+    pub address: Email,
+    /// The network it comes from, if its address is known.
+    pub network: Option<Network>,
+    /// The device it says to come from.
+    pub device: Option<TokenDigest>,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+impl Attempt {
+    /// The network as text; all that is not known is one.
+    pub fn network(&self) -> String {
+        self.network.map_or_else(|| "unknown".to_owned(), |network| network.to_string())
+    }
+}
+
+/// Counts attempts, for all instances together.
+#[async_trait]
+pub trait AttemptStore: Send + Sync {
+    /// Whether the password of this attempt may be put to the test. If so it counts as failed until it is welcomed, so that
+    /// many at once are no way around the count. One that is not admitted does not count.
+    ///
+    /// Of a known device of the person only its own count matters, otherwise that of the network and that of all unknown
+    /// devices. After 5 (after 50 for all unknown devices) each takes 1, 2, 4 … seconds of waiting, 15 minutes at most; after
+    /// 100 it is a day. A count is forgotten an hour after its last attempt, or a day after if it has led to waiting.
+    ///
+    /// Takes as long for an address that nobody has.
+    async fn admit(&self, attempt: &Attempt) -> Result<bool, StoreError>;
+
+    /// The attempt has succeeded: what was counted on its way is forgotten. A known device is known for longer, until
+    /// [`DEVICE_LIFETIME`] from now; otherwise `fresh` becomes known, and the answer is true.
+    async fn welcome(&self, attempt: &Attempt, person: UserId, fresh: &TokenDigest) -> Result<bool, StoreError>;
+}
+
+#[cfg(test)]
+mod tests;
