@@ -2,7 +2,7 @@
 
 mod changes;
 mod expiry;
-mod secrecy;
+pub mod secrecy;
 
 use serde_json::{Value, json};
 use tenantry_tenancy::{Actor, Permission, PermissionSet, Role, Version};

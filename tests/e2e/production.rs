@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::api_keys::secrecy::found_in_schema;
 use crate::harness::databases::OwnDatabase;
 use crate::harness::program::{Folder, Program};
 use crate::harness::{self, Caller, Suite, connect, eventually};
@@ -130,6 +131,80 @@ async fn the_log_names_request_and_tenant_and_no_secret() {
         assert!(!ended.output.contains(secret) && !errors.contains(secret), "{secret} was logged");
     }
     assert!(!production.folder.path("test_tokens.json").exists() && !production.folder.path(".data").exists());
+}
+
+#[tokio::test]
+async fn no_secret_of_any_kind_is_in_a_trace_an_error_or_the_database() {
+    let suite = harness::suite().await;
+    let own = OwnDatabase::new(&suite, "secrets").await;
+    let mut production = Production::on(&suite, "secrets");
+    production.variables.push(("TENANTRY_LOG__FILTER".to_owned(), "trace".to_owned()));
+    let program = production.serve().await;
+    let operator = production.run(&[], &["create-operator", "--email", "ops@tenantry.example"]).await.output;
+    let tenant = ["create-tenant", "--slug", "acme", "--plan", "free", "--owner-email", "ada@acme.example"];
+    let made = production.run(&[], &tenant).await.output;
+    let last = |text: &str| text.split_whitespace().last().unwrap().to_owned();
+    let text = |answer: &Value, field: &str| answer[field].as_str().unwrap().to_owned();
+    let (operator, password) = (last(&operator), last(&made));
+    let nobody = program.caller("nonsense-token");
+
+    // One of everything that lets somebody in.
+    let credentials = json!({ "username": "ada@acme.example", "password": password, "keeper": "backend" });
+    let session = text(&nobody.post("/api/v1/auth/session", credentials.clone()).await.expect(200).json, "session");
+    let login = json!({ "username": "ada@acme.example", "password": password });
+    let tokens = nobody.post("/api/v1/auth/token", login).await.expect(200);
+    let device = tokens.header("x-device-token").to_owned();
+    let (access, refresh) = (text(&tokens.json, "access"), text(&tokens.json, "refresh"));
+    let renewed = nobody.post("/api/v1/auth/token/refresh", json!({ "refresh": refresh })).await.expect(200).json;
+    let owner = program.caller(&access);
+    let key = json!({ "name": "A key", "scopes": ["projects:read"] });
+    let key = text(&owner.post("/api/v1/api-keys", key).await.expect(201).json, "key");
+    let client = json!({ "name": "A client", "scopes": ["projects:read"] });
+    let client = owner.post("/api/v1/api-clients", client).await.expect(201).json;
+    let (id, secret) = (text(&client, "id"), text(&client, "client_secret"));
+    let client_tokens = json!({ "client_id": id, "client_secret": secret });
+    let client_tokens = nobody.post("/api/v1/auth/api-client/token", client_tokens).await.expect(200).json;
+    owner.post("/api/v1/invitations", json!({ "email": "grace@acme.example", "role": "viewer" })).await.expect(201);
+
+    // Each is used, rightly and wrongly.
+    let mut errors_told = String::new();
+    let mut tell = |answer: harness::Response| {
+        // A refresh token that is good gives its successor again, and only that.
+        if answer.status >= 400 {
+            errors_told += &answer.text;
+        }
+    };
+    let mut secrets = vec![password, operator, access, refresh, session, key, secret, device];
+    for (tokens, fields) in [(&renewed, ["access", "refresh"]), (&client_tokens, ["access", "refresh"])] {
+        secrets.extend(fields.map(|field| text(tokens, field)));
+    }
+    for secret in &secrets {
+        for path in ["/api/v1/projects", "/operator/v1/tenants", "/api/v1/me"] {
+            tell(program.caller(secret).get(path).await);
+        }
+        for (path, field) in [
+            ("/api/v1/auth/token/refresh", "refresh"),
+            ("/api/v1/auth/token/verify", "token"),
+            ("/api/v1/auth/invitations/accept", "token"),
+        ] {
+            tell(nobody.post(path, json!({ field: secret })).await);
+        }
+        let wrong = json!({ "username": secret, "password": secret });
+        tell(nobody.post("/api/v1/auth/token", wrong).await);
+    }
+    program.signal("TERM");
+    let ended = program.ended().await;
+    let errors = std::fs::read_to_string(production.folder.path("errors.log")).unwrap_or_default();
+
+    assert!(ended.output.len() > 10_000, "a trace says more");
+    let (admin, log) = (own.admin().await, format!("{} {} {errors}", ended.output, ended.errors));
+    for secret in &secrets {
+        // The verified claims of a token may be told to its holder; the token may not.
+        assert!(!log.contains(secret.as_str()), "{} was logged", &secret[..8]);
+        let found = found_in_schema(&admin, "pooled", secret).await;
+        assert_eq!(found, [""; 0], "{} is in the database", &secret[..8]);
+    }
+    assert!(!errors_told.is_empty() && secrets.iter().all(|secret| !errors_told.contains(secret.as_str())));
 }
 
 /// A request that fails on our side; tells its id.

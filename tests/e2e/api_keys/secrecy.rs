@@ -30,11 +30,16 @@ async fn a_key_is_shown_in_the_answer_that_makes_it_and_in_no_other() {
 
 /// Where any column of any of our tables has the text.
 async fn found_in(admin: &Client, tenant: &Tenant, text: &str) -> Vec<String> {
+    found_in_schema(admin, &tenant.tenant.schema().to_string(), text).await
+}
+
+/// The same, where the schema of the tenants' tables is known by its name.
+pub async fn found_in_schema(admin: &Client, schema: &str, text: &str) -> Vec<String> {
     let columns = format!(
         "select format('%I.%I', table_schema, table_name), quote_ident(column_name) from information_schema.columns
          where table_schema in ('registry', 'sec', 'pooled', '{}')
            and data_type in ('text', 'jsonb', 'bytea', 'ARRAY', 'character varying')",
-        tenant.tenant.schema()
+        schema
     );
     let mut found = Vec::new();
     for row in admin.query(&columns, &[]).await.unwrap() {
