@@ -6,6 +6,7 @@ use crate::harness::program::{Ended, Folder};
 const NOWHERE: &str = "postgres://somebody:hunter2hunter2@127.0.0.1:1/nowhere";
 const CURSOR_KEY: (&str, &str) = ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef");
 
+const SEALING_KEY: (&str, &str) = ("TENANTRY_AUTH__SEALING_KEY", "fedcba9876543210fedcba9876543210");
 const PUBLIC_URL: (&str, &str) = ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com");
 
 /// Fails unless the program refused to start, in one sentence with these words, on the error output alone.
@@ -63,7 +64,7 @@ async fn production_names_each_secret_that_is_missing_or_no_good() {
     std::fs::write(&key, tenantry_auth::SigningKeys::generate_pem()).unwrap();
     std::fs::write(folder.path("garbage.pem"), "garbage").unwrap();
     let key = ("TENANTRY_AUTH__SIGNING_KEY_FILES", key.to_str().unwrap());
-    let all = [("APP_ENV", "production"), ("DATABASE_URL", NOWHERE), CURSOR_KEY, key, PUBLIC_URL];
+    let all = [("APP_ENV", "production"), ("DATABASE_URL", NOWHERE), CURSOR_KEY, SEALING_KEY, key, PUBLIC_URL];
     let with = |name: &'static str, value: &'static str| [&all[..], &[(name, value)]].concat();
 
     for (missing, setting) in

@@ -97,6 +97,7 @@ pub fn settings(overrides: &[(&str, &str)]) -> Settings {
         ("TENANTRY_DATABASE__CONNECTIONS", "8"),
         ("TENANTRY_AUTH__SIGNING_KEY_FILES", key),
         ("TENANTRY_AUTH__CURSOR_KEY", "a cursor key of the tests, 32 and more"),
+        ("TENANTRY_AUTH__SEALING_KEY", "a sealing key of the tests, 32 and more"),
         // Fast enough for many logins; one test uses the real parameters.
         ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),
         ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1"),

@@ -20,6 +20,7 @@ mod conventions;
 mod custom_roles;
 mod directory;
 mod examples;
+mod factors;
 mod gate;
 mod harness;
 mod health;

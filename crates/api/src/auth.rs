@@ -48,6 +48,9 @@ struct Credentials {
     /// The slug or id of the tenant; may be left out by members of one tenant.
     #[serde(default)]
     tenant: Option<String>,
+    /// What the authenticator shows, or a recovery code; needed by those who have one.
+    #[serde(default)]
+    otp: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -118,9 +121,10 @@ async fn token(
     CameFrom(origin, req): CameFrom,
     Body(body): Body<Credentials>,
 ) -> Result<WithDevice<Show<TokenView>>, ApiError> {
-    let Credentials { username, password, tenant } = &body;
+    let Credentials { username, password, tenant, otp } = &body;
     let device = device(&site, req.headers());
-    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin, device };
+    let attempt =
+        LoginAttempt { email: username, password, tenant: tenant.as_deref(), code: otp.as_deref(), origin, device };
     let tokens = auth.login(attempt).await?;
     Ok(WithDevice { device: tokens.device.clone(), reply: Show(tokens.into()) })
 }
@@ -195,6 +199,7 @@ impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Rejected(rejection) => Self::rejected(rejection),
+            LoginError::SecondFactorRequired => Self::second_factor_required(),
             LoginError::TenantRequired => {
                 Self::invalid("tenant", "required", "is required: you belong to several tenants")
             }

@@ -16,6 +16,7 @@ mod docs;
 mod domains;
 mod edge;
 mod extract;
+mod factors;
 mod health;
 mod hosts;
 mod invitations;
@@ -165,6 +166,7 @@ fn all() -> Routes {
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);
     me::routes(&mut routes);
+    factors::routes(&mut routes);
     passwords::routes(&mut routes);
     api_clients::routes(&mut routes);
     client_tokens::routes(&mut routes);

@@ -95,6 +95,14 @@ impl ApiError {
         error
     }
 
+    /// The password was right, and a code is needed as well.
+    pub(crate) fn second_factor_required() -> Self {
+        let mut error = Self::no_credential();
+        (error.code, error.detail) =
+            ("second_factor_required", "a code of your authenticator is needed as well".to_owned());
+        error
+    }
+
     fn unauthenticated(challenge: &'static str) -> Self {
         let mut error = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "authentication failed");
         error.headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
@@ -151,6 +159,7 @@ impl ApiError {
 pub(crate) const CODES: &[(&str, &str)] = &[
     ("validation", "The request is not valid"),
     ("unauthenticated", "Authentication failed"),
+    ("second_factor_required", "A second factor is needed"),
     ("forbidden", "Not allowed"),
     ("cross_site", "A request of another site"),
     ("not_found", "Not found"),

@@ -56,6 +56,9 @@ struct SessionBody {
     /// The slug or id of the tenant; may be left out by members of one tenant.
     #[serde(default)]
     tenant: Option<String>,
+    /// What the authenticator shows, or a recovery code; needed by those who have one.
+    #[serde(default)]
+    otp: Option<String>,
     /// `browser` if not given.
     #[serde(default)]
     keeper: Option<Keeper>,
@@ -106,9 +109,10 @@ async fn begin(
     CameFrom(origin, req): CameFrom,
     Body(body): Body<SessionBody>,
 ) -> Result<WithDevice<WithCookies<Show<SessionView>>>, ApiError> {
-    let SessionBody { username, password, tenant, keeper } = &body;
+    let SessionBody { username, password, tenant, otp, keeper } = &body;
     let device = device(&site, req.headers());
-    let attempt = LoginAttempt { email: username, password, tenant: tenant.as_deref(), origin, device };
+    let attempt =
+        LoginAttempt { email: username, password, tenant: tenant.as_deref(), code: otp.as_deref(), origin, device };
     let BrowserLogin { token, device, grant, ends_at } =
         auth.log_in_browser(attempt, site.token(req.headers())?).await?;
     let (session, cookies, device) = match keeper.unwrap_or_default() {

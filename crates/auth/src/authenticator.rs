@@ -12,9 +12,9 @@ use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId, Version};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
-    AccountStore, ApiKeyText, ApiKeys, AttemptStore, AuthError, ClientStore, CredentialKind, CredentialStore, Holder,
-    IssueError, JoiningStore, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection, SessionStore,
-    SigningKeys, TokenSettings, Watch,
+    AccountStore, ApiKeyText, ApiKeys, AttemptStore, AuthError, ClientStore, CredentialKind, CredentialStore,
+    FactorStore, Holder, IssueError, JoiningStore, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection,
+    Sealer, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -31,6 +31,10 @@ pub struct Parts {
     pub attempts: Arc<dyn AttemptStore>,
     /// Where people's accounts are kept.
     pub accounts: Arc<dyn AccountStore>,
+    /// Where second factors are kept.
+    pub factors: Arc<dyn FactorStore>,
+    /// Seals their secrets.
+    pub sealer: Sealer,
     /// Where it is kept who was invited and who signed up.
     pub joining: Arc<dyn JoiningStore>,
     /// Proves API keys.
@@ -56,6 +60,8 @@ pub struct Authenticator {
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) attempts: Arc<dyn AttemptStore>,
     pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) factors: Arc<dyn FactorStore>,
+    pub(crate) sealer: Sealer,
     pub(crate) joining: Arc<dyn JoiningStore>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
@@ -75,6 +81,8 @@ impl Authenticator {
             store: parts.store,
             attempts: parts.attempts,
             accounts: parts.accounts,
+            factors: parts.factors,
+            sealer: parts.sealer,
             joining: parts.joining,
             api_keys: parts.api_keys,
             session_store: parts.sessions,

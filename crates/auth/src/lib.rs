@@ -12,6 +12,7 @@ pub mod authenticator;
 pub mod browser_sessions;
 pub mod clients;
 pub mod credentials;
+pub mod factors;
 pub mod joining;
 pub mod keys;
 pub mod lockout;
@@ -42,6 +43,7 @@ pub use clients::{
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };
+pub use factors::{FactorError, FactorStore, Sealer, StoredFactor, TotpSecret};
 pub use joining::{Acceptance, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken};
 pub use keys::{KeyError, SigningKeys};
 pub use lockout::{AttemptStore, DeviceToken};

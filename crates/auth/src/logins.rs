@@ -42,6 +42,8 @@ pub struct LoginAttempt<'a> {
     pub password: &'a str,
     /// The slug or id of the tenant, if they name one.
     pub tenant: Option<&'a str>,
+    /// A code of their authenticator, or a recovery code, if they give one.
+    pub code: Option<&'a str>,
     /// Where they are.
     pub origin: Origin,
     /// The token of the device, if it was given one.
@@ -67,7 +69,8 @@ impl Authenticator {
     /// What every way of logging in with a password has in common.
     ///
     /// Whatever is wrong, it takes one look into the store and the time of one verification to say so, and the answer is
-    /// the same, also for somebody who must wait: their password is not even compared. That a tenant must be named is only told to whom the password was proven.
+    /// the same, also for somebody who must wait: their password is not even compared. That a tenant must be named, or a code
+    /// given, is only told to whom the password was proven.
     pub(crate) async fn prove_person(&self, attempt: LoginAttempt<'_>) -> Result<Proven, LoginError> {
         let device = attempt.device.and_then(DeviceToken::parse);
         let counted = Attempt {
@@ -86,6 +89,8 @@ impl Authenticator {
         let login = login.filter(|_| proven).ok_or(Rejection::Password)?;
         let membership = choose(&login.memberships, attempt.tenant)?;
         self.renew_hash(&login, attempt.password).await;
+        // Before the attempt is forgiven: a wrong code counts like a wrong password.
+        self.check_second_factor(login.user, attempt.code).await?;
         let fresh = DeviceToken::generate();
         let is_new = self.attempts.welcome(&counted, login.user, &fresh.digest()).await?;
         let device = device.filter(|_| !is_new).unwrap_or(fresh);

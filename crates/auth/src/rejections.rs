@@ -24,6 +24,9 @@ pub enum LoginError {
     /// Address, password and tenant do not go together. Which of them is wrong is for logs only.
     #[error("the login was rejected")]
     Rejected(#[from] Rejection),
+    /// The password is right, but the person has an authenticator and gave no code.
+    #[error("a code must be given")]
+    SecondFactorRequired,
     /// The password is right, but the person belongs to several tenants and named none.
     #[error("the tenant must be named")]
     TenantRequired,
@@ -95,6 +98,9 @@ pub enum Rejection {
     /// No such person, no password, or another.
     #[error("address and password do not go together")]
     Password,
+    /// The code of the second factor is wrong, too old, or was used.
+    #[error("the code of the second factor is wrong")]
+    Code,
     /// The person is no member of the tenant named, or of no tenant that is active.
     #[error("the person is not a member of an active tenant of that name")]
     Membership,

@@ -6,6 +6,7 @@ pub mod api_keys;
 mod browser_sessions;
 mod clients;
 pub mod contract;
+mod factors;
 mod joining;
 pub mod lockout;
 pub mod memory;

@@ -4,6 +4,7 @@ mod accounts;
 mod api_clients;
 mod api_keys;
 mod browser_sessions;
+mod factors;
 mod joining;
 mod lockout;
 mod security_events;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tenantry_api::Cursors;
-use tenantry_auth::SigningKeys;
+use tenantry_auth::{Sealer, SigningKeys};
 
 use crate::key_ring::KeyRing;
 use crate::settings::{Settings, read_file};
@@ -32,6 +32,13 @@ pub fn cursors(settings: &Settings) -> Result<Cursors> {
     let key = &settings.auth.cursor_key;
     let key = if key.is_empty() { kept("cursor_key", || secret(32))? } else { key.clone() };
     Ok(Cursors::new(key.as_bytes()))
+}
+
+/// What seals secrets that the service must read again.
+pub fn sealer(settings: &Settings) -> Result<Sealer> {
+    let key = &settings.auth.sealing_key;
+    let key = if key.is_empty() { kept("sealing_key", || secret(32))? } else { key.clone() };
+    Ok(Sealer::new(key.as_bytes()))
 }
 
 /// Random bytes as text.

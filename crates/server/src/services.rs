@@ -69,6 +69,8 @@ impl Services {
             store: directory.clone(),
             attempts: directory.clone(),
             accounts: directory.clone(),
+            factors: directory.clone(),
+            sealer: keys::sealer(settings)?,
             joining: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),

@@ -94,6 +94,7 @@ pub struct Auth {
     pub signing_key_files: String,
     pub signing_key_folder: String,
     pub cursor_key: String,
+    pub sealing_key: String,
     pub password_memory_kib: u32,
     pub password_iterations: u32,
     pub password_queue: usize,
@@ -292,6 +293,10 @@ impl Settings {
             self.workers()
         );
         ensure!(
+            auth.sealing_key.is_empty() || auth.sealing_key.len() >= 32,
+            "auth.sealing_key must have at least 32 characters"
+        );
+        ensure!(
             auth.cursor_key.is_empty() || auth.cursor_key.len() >= 32,
             "auth.cursor_key must have at least 32 characters"
         );
@@ -304,6 +309,7 @@ impl Settings {
                 "auth.signing_key_files or auth.signing_key_folder must be set in production"
             );
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
+            ensure!(!auth.sealing_key.is_empty(), "auth.sealing_key must be set in production");
         }
         self.base_domain()?;
         self.trusted_proxies()?;

@@ -15,6 +15,7 @@ fn attempt() -> LoginAttempt<'static> {
         email: "ada@acme.example",
         password: PASSWORD,
         tenant: None,
+        code: None,
         origin: Origin::default(),
         device: None,
     }

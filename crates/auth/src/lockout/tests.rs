@@ -21,7 +21,7 @@ async fn log_in(
     device: Option<&DeviceToken>,
 ) -> Result<Tokens, LoginError> {
     let (origin, device) = (Origin { address: address.parse().ok() }, device.map(DeviceToken::reveal));
-    let attempt = LoginAttempt { email: ADA, password, tenant: None, origin, device: device.as_deref() };
+    let attempt = LoginAttempt { email: ADA, password, tenant: None, code: None, origin, device: device.as_deref() };
     world.authenticator.login(attempt).await
 }
 

@@ -133,6 +133,7 @@ pub(super) struct State {
     pub(super) browsers: HashMap<TokenDigest, Browser>,
     pub(super) clients: super::clients::Clients,
     pub(super) joining: super::joining::Joining,
+    pub(super) factors: super::factors::Factors,
     operators: HashMap<TokenDigest, OperatorId>,
 }
 

@@ -9,6 +9,7 @@ use super::{MemoryApiKeys, MemoryAttempts, MemoryCredentials, MemoryDirectory, S
 use crate::api_keys::{ApiKeyText, ApiKeys, KeyEnvironment, StoredApiKey};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::credentials::TokenDigest;
+use crate::factors::Sealer;
 use crate::keys::SigningKeys;
 use crate::logins::{LoginAttempt, Tokens};
 use crate::passwords::{Password, Passwords};
@@ -64,6 +65,8 @@ impl World {
             store: store.clone(),
             attempts: Arc::new(MemoryAttempts::default()),
             accounts: store.clone(),
+            factors: store.clone(),
+            sealer: Sealer::new(b"the sealing key of a small world"),
             joining: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
             sessions: store.clone(),
@@ -93,7 +96,7 @@ impl World {
     /// Logs somebody in.
     pub async fn log_in(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
         self.authenticator
-            .login(LoginAttempt { email, password, tenant, origin: Origin::default(), device: None })
+            .login(LoginAttempt { email, password, tenant, code: None, origin: Origin::default(), device: None })
             .await
     }
 

@@ -30,6 +30,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     13 "0013_api_clients",
     14 "0014_invitations",
     15 "0015_lockout",
+    16 "0016_second_factors",
 );
 
 /// The tables of tenants: once per schema that has them.

@@ -12,6 +12,7 @@ const PRODUCTION: &[(&str, &str)] = &[
     ("DATABASE_URL", "postgres://x@y/z"),
     ("TENANTRY_AUTH__SIGNING_KEY_FILES", "/key.pem"),
     ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef"),
+    ("TENANTRY_AUTH__SEALING_KEY", "fedcba9876543210fedcba9876543210"),
     ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com"),
 ];
 

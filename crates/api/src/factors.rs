@@ -1,0 +1,136 @@
+//! `/api/v1/me/totp` and what belongs to it: a person's second factor.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Data;
+use serde::{Deserialize, Serialize};
+use tenantry_auth::{Authenticator, FactorError};
+use utoipa::ToSchema;
+
+use crate::extract::{Body, Person};
+use crate::problem::ApiError;
+use crate::reply::{Gone, Show};
+use crate::routes::Routes;
+
+const TOTP: &str = "/api/v1/me/totp";
+
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.person(Method::GET, "/api/v1/me/factors", "Show one's own second factor", show);
+    routes
+        .person(Method::POST, TOTP, "Begin to enrol an authenticator (TOTP, RFC 6238)", begin)
+        .fails(StatusCode::CONFLICT);
+    routes
+        .person(Method::POST, "/api/v1/me/totp/confirm", "Enrol the authenticator by its first code", confirm)
+        .fails(StatusCode::CONFLICT);
+    routes
+        .person(Method::POST, "/api/v1/me/totp/remove", "Remove the authenticator", remove)
+        .fails(StatusCode::CONFLICT);
+    routes
+        .person(
+            Method::POST,
+            "/api/v1/me/recovery-codes",
+            "Get other recovery codes in place of all that are left",
+            renew,
+        )
+        .fails(StatusCode::CONFLICT);
+}
+
+/// A person's second factor.
+#[derive(Debug, Serialize, ToSchema)]
+struct FactorView {
+    /// Whether logging in needs a code.
+    totp: bool,
+    /// How many recovery codes are left.
+    recovery_codes: u64,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BeginBody {
+    /// Your password, once more.
+    #[schema(format = "password")]
+    password: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CodeBody {
+    /// What the authenticator shows.
+    code: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RemoveBody {
+    /// Your password, once more.
+    #[schema(format = "password")]
+    password: String,
+    /// What the authenticator shows, or a recovery code.
+    code: String,
+}
+
+/// What an authenticator needs. Only in this answer: it is never shown again.
+#[derive(Serialize, ToSchema)]
+struct SecretView {
+    /// To be typed in.
+    secret: String,
+    /// To be shown as a QR code.
+    uri: String,
+}
+
+/// Codes for when the authenticator is lost, each good once. Only in this answer: they are never shown again.
+#[derive(Serialize, ToSchema)]
+struct CodesView {
+    recovery_codes: Vec<String>,
+}
+
+async fn show(person: Person, auth: Data<Authenticator>) -> Result<Show<FactorView>, ApiError> {
+    let left = auth.second_factor(person.user).await?;
+    Ok(Show(FactorView { totp: left.is_some(), recovery_codes: left.unwrap_or_default() }))
+}
+
+async fn begin(
+    person: Person,
+    auth: Data<Authenticator>,
+    Body(body): Body<BeginBody>,
+) -> Result<Show<SecretView>, ApiError> {
+    let secret = auth.begin_totp(person.user, &body.password).await?.reveal();
+    let uri = format!("otpauth://totp/Tenantry:{}?secret={secret}&issuer=Tenantry", person.user);
+    Ok(Show(SecretView { secret, uri }))
+}
+
+async fn confirm(
+    person: Person,
+    auth: Data<Authenticator>,
+    Body(body): Body<CodeBody>,
+) -> Result<Show<CodesView>, ApiError> {
+    let recovery_codes = auth.confirm_totp(person.user, &body.code, person.request).await?;
+    Ok(Show(CodesView { recovery_codes }))
+}
+
+async fn remove(person: Person, auth: Data<Authenticator>, Body(body): Body<RemoveBody>) -> Result<Gone, ApiError> {
+    auth.remove_totp(person.user, &body.password, &body.code, person.request).await?;
+    Ok(Gone)
+}
+
+async fn renew(
+    person: Person,
+    auth: Data<Authenticator>,
+    Body(body): Body<CodeBody>,
+) -> Result<Show<CodesView>, ApiError> {
+    let recovery_codes = auth.renew_recovery_codes(person.user, &body.code, person.request).await?;
+    Ok(Show(CodesView { recovery_codes }))
+}
+
+impl From<FactorError> for ApiError {
+    fn from(error: FactorError) -> Self {
+        match error {
+            FactorError::WrongPassword => Self::invalid("password", "wrong", "is not your password"),
+            FactorError::WrongCode => Self::invalid("code", "wrong", "is wrong, too old, or was used"),
+            FactorError::Enrolled | FactorError::NotEnrolled => {
+                Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
+            }
+            FactorError::Busy(busy) => busy.into(),
+            FactorError::Store(error) => error.into(),
+        }
+    }
+}

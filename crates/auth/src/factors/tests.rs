@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use tenantry_tenancy::Role;
+
+use super::*;
+use crate::testing::World;
+use crate::testing::world::PASSWORD;
+use crate::{LoginAttempt, Origin, Tokens};
+
+const ADA: &str = "ada@acme.example";
+const STEP: Duration = Duration::from_secs(30);
+
+/// A world in which Ada has an authenticator.
+async fn enrolled() -> (World, UserId, TotpSecret, Vec<String>) {
+    let world = World::new().await;
+    let acme = world.add_tenant("acme");
+    let user = world.add_person(ADA, &[(&acme, Role::Member)]).await;
+    let secret = world.authenticator.begin_totp(user, PASSWORD).await.unwrap();
+    let code = secret.code_at(world.authenticator.clock.now());
+    let codes = world.authenticator.confirm_totp(user, &code, RequestId::generate()).await.unwrap();
+    (world, user, secret, codes)
+}
+
+async fn log_in(world: &World, code: Option<&str>) -> Result<Tokens, LoginError> {
+    let origin = Origin::default();
+    let attempt = LoginAttempt { email: ADA, password: PASSWORD, tenant: None, code, origin, device: None };
+    world.authenticator.login(attempt).await
+}
+
+fn is_rejected(result: Result<Tokens, LoginError>) -> bool {
+    matches!(result, Err(LoginError::Rejected(Rejection::Code)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_an_authenticator_needs_its_code_and_each_code_is_good_once() {
+    let (world, _, secret, _) = enrolled().await;
+    let first = secret.code_at(world.authenticator.clock.now());
+
+    assert!(matches!(log_in(&world, None).await, Err(LoginError::SecondFactorRequired)));
+    assert!(is_rejected(log_in(&world, Some(&first)).await), "the code that enrolled was used");
+    world.clock.advance(STEP);
+    let code = secret.code_at(world.authenticator.clock.now());
+    assert!(log_in(&world, Some(&code)).await.is_ok());
+    assert!(is_rejected(log_in(&world, Some(&code)).await));
+    assert!(is_rejected(log_in(&world, Some(&first)).await), "nor is an earlier one good any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_without_the_password_tells_nothing() {
+    let (world, _, secret, _) = enrolled().await;
+    world.clock.advance(STEP);
+    let code = secret.code_at(world.authenticator.clock.now());
+    let attempt = |code| LoginAttempt {
+        email: ADA,
+        password: "not the password",
+        tenant: None,
+        code,
+        origin: Origin::default(),
+        device: None,
+    };
+
+    for code in [None, Some(code.as_str()), Some("000000")] {
+        let refused = world.authenticator.login(attempt(code)).await;
+        assert!(matches!(refused, Err(LoginError::Rejected(Rejection::Password))), "{refused:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_recovery_code_stands_in_once() {
+    let (world, user, _, codes) = enrolled().await;
+    assert_eq!((codes.len(), world.authenticator.second_factor(user).await.unwrap()), (10, Some(10)));
+
+    assert!(log_in(&world, Some(&codes[3].to_uppercase())).await.is_ok());
+    assert!(is_rejected(log_in(&world, Some(&codes[3])).await));
+    assert_eq!(world.authenticator.second_factor(user).await.unwrap(), Some(9));
+
+    let renewed = world.authenticator.renew_recovery_codes(user, &codes[4], RequestId::generate()).await.unwrap();
+    assert!(is_rejected(log_in(&world, Some(&codes[5])).await));
+    assert!(log_in(&world, Some(&renewed[0])).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enrolment_needs_the_password_and_a_first_code() {
+    let world = World::new().await;
+    let acme = world.add_tenant("acme");
+    let user = world.add_person(ADA, &[(&acme, Role::Member)]).await;
+    let auth = &world.authenticator;
+
+    assert!(matches!(auth.begin_totp(user, "wrong").await, Err(FactorError::WrongPassword)));
+    let refused = auth.confirm_totp(user, "000000", RequestId::generate()).await;
+    assert!(matches!(refused, Err(FactorError::NotEnrolled)));
+    auth.begin_totp(user, PASSWORD).await.unwrap();
+    assert!(log_in(&world, None).await.is_ok(), "an enrolment that was not confirmed locks nobody out");
+    let refused = auth.confirm_totp(user, "nonsense", RequestId::generate()).await;
+    assert!(matches!(refused, Err(FactorError::WrongCode)));
+    let secret = auth.begin_totp(user, PASSWORD).await.unwrap();
+    auth.confirm_totp(user, &secret.code_at(auth.clock.now()), RequestId::generate()).await.unwrap();
+    assert!(matches!(auth.begin_totp(user, PASSWORD).await, Err(FactorError::Enrolled)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_it_needs_both_factors() {
+    let (world, user, _, codes) = enrolled().await;
+    let remove = async |password: &str, code: &str| {
+        world.authenticator.remove_totp(user, password, code, RequestId::generate()).await
+    };
+
+    assert!(matches!(remove("wrong", &codes[0]).await, Err(FactorError::WrongPassword)));
+    assert!(matches!(remove(PASSWORD, "000000").await, Err(FactorError::WrongCode)));
+    remove(PASSWORD, &codes[0]).await.unwrap();
+
+    assert!(log_in(&world, None).await.is_ok());
+    assert!(matches!(remove(PASSWORD, &codes[1]).await, Err(FactorError::NotEnrolled)));
+}
+
+#[test]
+fn a_sealed_secret_opens_for_its_person_and_its_key_alone() {
+    let (user, secret, sealer) =
+        (UserId::generate(), TotpSecret::generate(), Sealer::new(b"a sealing key of the tests"));
+    let sealed = sealer.seal(user, &secret);
+
+    assert!(sealer.open(user, &sealed).unwrap() == secret);
+    assert!(!sealed.windows(20).any(|window| window == secret.bytes()));
+    assert!(sealer.seal(user, &secret) != sealed);
+    assert!(sealer.open(UserId::generate(), &sealed).is_err());
+    assert!(Sealer::new(b"another key").open(user, &sealed).is_err());
+    assert!(sealer.open(user, &sealed[..20]).is_err() && sealer.open(user, &[]).is_err());
+}

@@ -1,0 +1,67 @@
+//! Second factors, in memory.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tenantry_tenancy::{RequestId, StoreError, UserId};
+
+use super::MemoryCredentials;
+use crate::credentials::TokenDigest;
+use crate::factors::{FactorStore, StoredFactor};
+
+/// Authenticators by their person.
+#[derive(Debug, Default)]
+pub(super) struct Factors(HashMap<UserId, Factor>);
+
+#[derive(Debug, Default)]
+struct Factor {
+    sealed: Vec<u8>,
+    is_confirmed: bool,
+    last_step: i64,
+    codes: HashSet<TokenDigest>,
+}
+
+#[async_trait]
+impl FactorStore for MemoryCredentials {
+    async fn factor(&self, user: UserId) -> Result<Option<StoredFactor>, StoreError> {
+        let state = self.state();
+        Ok(state.factors.0.get(&user).map(|factor| StoredFactor {
+            sealed: factor.sealed.clone(),
+            is_confirmed: factor.is_confirmed,
+            codes_left: factor.codes.len() as u64,
+        }))
+    }
+
+    async fn begin(&self, user: UserId, sealed: &[u8]) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let factor = state.factors.0.entry(user).or_default();
+        if !factor.is_confirmed {
+            factor.sealed = sealed.to_vec();
+        }
+        Ok(!factor.is_confirmed)
+    }
+
+    async fn accept(&self, user: UserId, step: i64, _: DateTime<Utc>, confirm: bool) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let factor = state.factors.0.get_mut(&user);
+        let Some(factor) = factor.filter(|it| it.last_step < step && it.is_confirmed != confirm) else {
+            return Ok(false);
+        };
+        (factor.last_step, factor.is_confirmed) = (step, true);
+        Ok(true)
+    }
+
+    async fn accept_recovery(&self, user: UserId, digest: &TokenDigest) -> Result<bool, StoreError> {
+        Ok(self.state().factors.0.get_mut(&user).is_some_and(|factor| factor.codes.remove(digest)))
+    }
+
+    async fn set_recovery(&self, user: UserId, digests: &[TokenDigest], _: RequestId) -> Result<(), StoreError> {
+        self.state().factors.0.entry(user).or_default().codes = digests.iter().copied().collect();
+        Ok(())
+    }
+
+    async fn remove(&self, user: UserId, _: RequestId) -> Result<bool, StoreError> {
+        Ok(self.state().factors.0.remove(&user).is_some())
+    }
+}
