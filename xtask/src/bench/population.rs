@@ -38,6 +38,7 @@ pub(crate) struct BenchTenant {
     pub(crate) id: TenantId,
     pub(crate) schema: SchemaName,
     pub(crate) token: String,
+    pub(crate) key: String,
 }
 
 /// All tenants of one placement.
@@ -46,7 +47,7 @@ pub(crate) struct Population {
     pub(crate) placement: Placement,
     /// In the order of their numbers, which have no gaps.
     pub(crate) tenants: Vec<BenchTenant>,
-    /// What `wrk.lua` reads: a line for each tenant, its token and its projects.
+    /// What `wrk.lua` reads: a line for each tenant, its token, its key and its projects.
     pub(crate) file: PathBuf,
     /// Where further files of this population go.
     pub(crate) folder: PathBuf,
@@ -70,6 +71,7 @@ impl Population {
             tenants.extend(made??);
         }
         tenants.sort_unstable_by_key(|tenant: &BenchTenant| tenant.number);
+        write_keys(cluster, &services, &mut tenants).await?;
 
         let folder = cluster.folder().join(placement.as_str());
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -100,7 +102,7 @@ impl Population {
     fn lines(&self) -> String {
         let line = |tenant: &BenchTenant| {
             let ids: Vec<String> = (1..=self.projects).map(|project| tenant.project(project).to_string()).collect();
-            format!("{} {}\n", tenant.token, ids.join(" "))
+            format!("{} {} {}\n", tenant.token, tenant.key, ids.join(" "))
         };
         self.tenants.iter().map(line).collect()
     }
@@ -151,6 +153,26 @@ async fn register(cluster: &Cluster, placement: Placement, numbers: impl IntoIte
     cluster.execute(&format!("insert into registry.tenants ({columns}) values {}", rows.join(", "))).await
 }
 
+/// Gives every owner a key, as if they had made it themselves.
+async fn write_keys(cluster: &Cluster, services: &Services, tenants: &mut [BenchTenant]) -> Result<()> {
+    let mut rows = Vec::new();
+    for tenant in tenants {
+        let key = services.auth.new_api_key();
+        let imprint = key.imprint();
+        let digest: String = imprint.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        rows.push(format!("('{}'::uuid, '{}', '\\x{digest}'::bytea)", tenant.id, imprint.prefix));
+        tenant.key = key.reveal().to_owned();
+    }
+    let insert = format!(
+        "insert into registry.api_keys (tenant_id, id, user_id, name, prefix, digest, scopes)
+         select k.tenant, gen_random_uuid(), m.user_id, 'Bench', k.prefix, k.digest, array['projects:read']
+         from (values {}) k (tenant, prefix, digest)
+         join registry.memberships m on m.tenant_id = k.tenant and m.role = 'owner'",
+        rows.join(", ")
+    );
+    cluster.execute(&insert).await
+}
+
 async fn make(
     services: Arc<Services>,
     placement: Placement,
@@ -163,7 +185,8 @@ async fn make(
         let owner = services.registry.add_owner(tenant.id, &new.owner).await?;
         let holder = Holder::member(owner, tenant.id, SessionId::generate(), Role::Owner);
         let token = services.auth.issue_for(&holder, TOKEN_LIFETIME)?;
-        tenants.push(BenchTenant { number, id: tenant.id, schema: tenant.schema(), token });
+        let key = String::new();
+        tenants.push(BenchTenant { number, id: tenant.id, schema: tenant.schema(), token, key });
     }
     Ok(tenants)
 }

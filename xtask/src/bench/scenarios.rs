@@ -7,6 +7,8 @@ use std::fmt;
 pub(crate) enum Scenario {
     /// `GET /projects/{id}`.
     Read,
+    /// The same by an API key instead of an access token.
+    KeyRead,
     /// `GET /projects?limit=50`.
     List,
     /// `POST /projects`.
@@ -16,12 +18,13 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 4] = [Self::Read, Self::List, Self::Create, Self::Mix];
+    pub(crate) const ALL: [Self; 5] = [Self::Read, Self::KeyRead, Self::List, Self::Create, Self::Mix];
 
     /// Its name for people and for `wrk.lua`.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::KeyRead => "key_read",
             Self::List => "list",
             Self::Create => "create",
             Self::Mix => "mix",
@@ -31,7 +34,7 @@ impl Scenario {
     /// The kinds of request in it, with how many of a hundred there are.
     pub(crate) const fn requests(self) -> &'static [(Request, u64)] {
         match self {
-            Self::Read => &[(Request::Read, 100)],
+            Self::Read | Self::KeyRead => &[(Request::Read, 100)],
             Self::List => &[(Request::List, 100)],
             Self::Create => &[(Request::Create, 100)],
             Self::Mix => &[(Request::Read, 80), (Request::List, 15), (Request::Create, 5)],

@@ -1,6 +1,6 @@
 -- What wrk sends: requests of one scenario from the owners of random tenants, the same sequence in every run.
 --
--- Arguments: a file with a line for each tenant (its owner's token, then the ids of its projects), the scenario and, for a
+-- Arguments: a file with a line for each tenant (its owner's token and key, then the ids of its projects), the scenario and, for a
 -- warm-up, after how many seconds nothing new is sent.
 -- Everything but the id in a path is put together beforehand, so that wrk leaves the processor to the server.
 
@@ -16,14 +16,17 @@ end
 
 local function read_file(path)
   for line in io.lines(path) do
-    local token, ids = line:match("^(%S+) (.+)$")
+    local token, key, ids = line:match("^(%S+) (%S+) (.+)$")
     local headers = { ["Authorization"] = "Bearer " .. token }
     local body_headers = { ["Authorization"] = headers["Authorization"], ["Content-Type"] = "application/json" }
     local body = '{"name":"A new project","description":"What has to be done until the end of the year, who does it."}'
     local before, after = wrk.format("GET", "/api/v1/projects/@", headers):match("^(.-)@(.*)$")
+    local by_key = { ["Authorization"] = "Bearer " .. key }
+    local _, after_key = wrk.format("GET", "/api/v1/projects/@", by_key):match("^(.-)@(.*)$")
     local tenant = {
       before = before,
       after = after,
+      after_key = after_key,
       ids = {},
       list = wrk.format("GET", "/api/v1/projects?limit=50", headers),
       create = wrk.format("POST", "/api/v1/projects", body_headers, body),
@@ -44,6 +47,11 @@ local scenarios = {}
 function scenarios.read()
   local from = tenant()
   return from.before .. from.ids[random(#from.ids)] .. from.after
+end
+
+function scenarios.key_read()
+  local from = tenant()
+  return from.before .. from.ids[random(#from.ids)] .. from.after_key
 end
 
 function scenarios.list()
