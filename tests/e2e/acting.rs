@@ -128,6 +128,9 @@ async fn a_reason_and_an_end_must_be_given() {
         (json!({ "reason": REASON, "minutes": 0 }), "minutes"),
         (json!({ "reason": REASON, "minutes": 61 }), "minutes"),
         (json!({ "reason": REASON, "minutes": 5, "permissions": ["moons:write"] }), "permissions"),
+        // By these an operator could stay beyond the hour.
+        (json!({ "reason": REASON, "minutes": 5, "permissions": ["api_clients:write"] }), "permissions"),
+        (json!({ "reason": REASON, "minutes": 5, "permissions": ["projects:read", "members:write"] }), "permissions"),
     ] {
         operator.post(&act_as(&tenant), body).await.expect_field(400, field);
     }

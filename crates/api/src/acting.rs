@@ -82,7 +82,7 @@ async fn begin_acting(
 ) -> Result<Created<ActingView>, ApiError> {
     check_active(&**tenants, tenant).await?;
     let ActingBody { reason, minutes, permissions } = body;
-    let permissions = permissions.map_or(PermissionSet::READ, Scopes::permissions);
+    let permissions = lendable(permissions.map_or(PermissionSet::READ, Scopes::permissions))?;
     let (operator, request) = (caller.id, caller.request);
     let asked = ActingRequest { operator, tenant, service: None, reason, minutes, permissions, request };
     Ok(created(auth.act_as(&**acting, asked).await?, ONE))
@@ -98,9 +98,17 @@ async fn admit_service(
 ) -> Result<Created<ActingView>, ApiError> {
     check_active(&**tenants, tenant).await?;
     let ServiceBody { service, reason, minutes, permissions } = body;
-    let (operator, request, permissions) = (caller.id, caller.request, permissions.permissions());
+    let (operator, request, permissions) = (caller.id, caller.request, lendable(permissions.permissions())?);
     let asked = ActingRequest { operator, tenant, service: Some(service), reason, minutes, permissions, request };
     Ok(created(auth.act_as(&**acting, asked).await?, ONE_SERVICE))
+}
+
+/// Refuses what would outlive the hour: whoever may make a client or invite somebody could stay.
+fn lendable(permissions: PermissionSet) -> Result<PermissionSet, ApiError> {
+    match permissions.iter().find(|permission| permission.changes_who_may()) {
+        Some(excess) => Err(ApiError::invalid("permissions", "too_much", format!("must not have {excess}"))),
+        None => Ok(permissions),
+    }
 }
 
 async fn check_active(tenants: &dyn TenantRegistry, tenant: TenantId) -> Result<(), ApiError> {

@@ -81,6 +81,19 @@ permissions! {
 }
 
 impl Permission {
+    /// Whether it changes who may do what in the tenant, or the tenant itself.
+    pub const fn changes_who_may(self) -> bool {
+        matches!(
+            self,
+            Self::WriteMembers
+                | Self::WriteRoles
+                | Self::WriteApiKeys
+                | Self::WriteApiClients
+                | Self::WriteDomains
+                | Self::WriteTenant
+        )
+    }
+
     /// Whether it is about the tenant's administration rather than its business: members get those only by a role that says so.
     pub const fn is_administrative(self) -> bool {
         matches!(
