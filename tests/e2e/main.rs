@@ -13,6 +13,7 @@ mod audit;
 mod audit_events;
 mod auth;
 mod bodies;
+mod bulk_and_export;
 mod conditions;
 mod configuration;
 mod contracts;

@@ -99,7 +99,7 @@ async fn list(
     cursors: Data<Cursors>,
     Query(filter): Query<AuditFilter>,
 ) -> Result<PageView<AuditEventView>, ApiError> {
-    let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: None };
+    let paging: Paging<'_> = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: None };
     let list = List::open(&cursors, caller.tenant(), filter.name(), &paging)?;
     let (after, limit) = (list.page.after.map(AuditEventId::from_uuid), list.page.limit);
     let AuditFilter { actor, resource, action, row_id: row, from, to, .. } = filter;

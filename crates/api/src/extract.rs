@@ -1,6 +1,7 @@
 //! What handlers take: the caller with its permission, a body, an id from the path, a query.
 
 mod body;
+mod bulk;
 mod caller;
 mod form;
 mod path;
@@ -15,6 +16,7 @@ use crate::openapi::Operation;
 use crate::problem::ApiError;
 
 pub(crate) use body::{Body, present, present_object, refuse as refuse_body};
+pub(crate) use bulk::{Bulk, of_items};
 pub(crate) use caller::{CameFrom, Can, OperatorCaller, Person, origin, request_id};
 pub(crate) use form::{OauthForm, Parameters};
 pub(crate) use path::PathId;

@@ -21,6 +21,7 @@ mod health;
 mod hosts;
 mod invitations;
 mod list;
+mod listing;
 mod me;
 mod members;
 mod oauth;

@@ -1,6 +1,7 @@
 //! Lists: one page at a time, with a cursor and a link to the next.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use actix_web::HttpRequest;
 use serde::Serialize;
@@ -8,8 +9,9 @@ use tenantry_tenancy::{Limit, Order, Page, PageQuery, TenantId};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
 
-use crate::cursor::Cursors;
+use crate::cursor::{CursorPosition, Cursors};
 use crate::problem::ApiError;
 
 /// One page of a list.
@@ -65,40 +67,47 @@ impl<T> PageView<T> {
 }
 
 /// What a list was asked for beside its filters.
-pub(crate) struct Paging<'a> {
+pub(crate) struct Paging<'a, O = Order> {
     pub(crate) limit: Option<Limit>,
     pub(crate) cursor: Option<&'a str>,
-    pub(crate) sort: Option<Order>,
+    pub(crate) sort: Option<O>,
 }
 
 /// One list as its cursors know it: a resource with its filters, in one order, of one tenant.
-pub(crate) struct List<'a> {
+pub(crate) struct List<'a, O = Order, P = Uuid> {
     cursors: &'a Cursors,
     tenant: TenantId,
     name: String,
-    pub(crate) page: PageQuery,
+    /// Whether the caller chose how many items a page has.
+    pub(crate) is_limited: bool,
+    pub(crate) page: PageQuery<O, P>,
 }
 
-impl<'a> List<'a> {
+impl<'a, O: Copy + Default + Display, P: CursorPosition> List<'a, O, P> {
     /// Reads the cursor. `filters` spells out everything that decides which items the list has.
     pub(crate) fn open(
         cursors: &'a Cursors,
         tenant: TenantId,
         filters: String,
-        paging: &Paging<'_>,
+        paging: &Paging<'_, O>,
     ) -> Result<Self, ApiError> {
         let order = paging.sort.unwrap_or_default();
         let name = format!("{filters}&sort={order}");
         let after = paging.cursor.map(|cursor| cursors.open(tenant, &name, cursor)).transpose()?;
         let page = PageQuery { after, limit: paging.limit.unwrap_or_default(), order };
-        Ok(Self { cursors, tenant, name, page })
+        Ok(Self { cursors, tenant, name, is_limited: paging.limit.is_some(), page })
     }
 
     /// The page as it is shown.
-    pub(crate) fn view<E, V: From<E>>(&self, page: Page<E>) -> PageView<V> {
+    pub(crate) fn view<E, V: From<E>>(&self, page: Page<E, P>) -> PageView<V> {
         PageView {
             data: page.items.into_iter().map(V::from).collect(),
-            next_cursor: page.next.map(|after| self.cursors.seal(self.tenant, &self.name, after)),
+            next_cursor: page.next.map(|after| self.cursors.seal(self.tenant, &self.name, &after)),
         }
     }
+}
+
+/// A filter as the name of a list spells it.
+pub(crate) fn spelled(filter: Option<impl Display>) -> String {
+    filter.map(|filter| filter.to_string()).unwrap_or_default()
 }

@@ -143,6 +143,13 @@ impl Operation {
         self.success_status = status;
     }
 
+    /// Adds forms that the success comes in for those who ask for them.
+    pub(crate) fn also_replies(&mut self, media: &[&str]) {
+        if let Some(content) = self.success.get_mut("content").and_then(Value::as_object_mut) {
+            content.extend(media.iter().map(|media| ((*media).to_owned(), json!({ "schema": { "type": "string" } }))));
+        }
+    }
+
     /// A file, of whatever type.
     pub(crate) fn file_reply(&mut self) {
         self.success = json!({ "description": "OK", "content": { "*/*": {} } });

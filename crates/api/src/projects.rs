@@ -5,24 +5,25 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_app::TenantStore;
-use tenantry_tenancy::permissions::needs::{ReadProjects, WriteProjects};
-use tenantry_tenancy::{Limit, Order, UserId};
+use tenantry_tenancy::permissions::needs::{ReadProjects, ReadTasks, WriteProjects};
+use tenantry_tenancy::{Day, Limit, Moment, Search, SortedQuery, UserId};
 use tenantry_work::projects::{
-    self, NewProject, Project, ProjectChange, ProjectDescription, ProjectError, ProjectId, ProjectName, ProjectQuery,
-    ProjectStatistics, ProjectStatus,
+    self, NewProject, Project, ProjectChange, ProjectDescription, ProjectError, ProjectId, ProjectName, ProjectOrder,
+    ProjectQuery, ProjectStatistics, ProjectStatus,
 };
 use tenantry_work::tasks;
-use tenantry_work::tasks::{TaskPriority, TaskStatus};
+use tenantry_work::tasks::{TaskOrder, TaskPriority, TaskStatus};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
-use crate::extract::{Body, Can, PathId, Query, present};
-use crate::list::{List, PageView, Paging};
+use crate::extract::{Body, Bulk, Can, PathId, Query, present};
+use crate::list::{List, Paging, spelled};
+use crate::listing::{Format, Listing};
 use crate::problem::ApiError;
-use crate::reply::{CreatedResource, Gone, Resource, Show};
+use crate::reply::{CreatedMany, CreatedResource, Gone, Resource, Show};
 use crate::routes::Routes;
-use crate::tasks::{TaskFilter, TaskView};
+use crate::tasks::{TaskFilter, TaskListing};
 
 const PATH: &str = "/api/v1/projects";
 const ONE: &str = "/api/v1/projects/{id}";
@@ -30,6 +31,7 @@ const ONE: &str = "/api/v1/projects/{id}";
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List projects", list);
     routes.tenant(Method::POST, PATH, "Create a project", create);
+    routes.tenant(Method::POST, "/api/v1/projects/bulk", "Create up to 1,000 projects, all or none", create_many);
     routes.tenant(Method::GET, "/api/v1/projects/statistics", "Count projects and tasks by status", statistics);
     routes.tenant(Method::GET, ONE, "Show a project", show);
     routes.tenant(Method::PUT, ONE, "Replace a project", replace);
@@ -119,10 +121,16 @@ struct ProjectFilter {
     cursor: Option<String>,
     /// In which order.
     #[param(inline)]
-    sort: Option<Order>,
+    sort: Option<ProjectOrder>,
     /// Only those that stand like this.
     #[param(inline)]
     status: Option<ProjectStatus>,
+    /// Only those changed at this moment or later.
+    #[param(inline)]
+    updated_since: Option<Moment>,
+    /// Only those with words in name or description that begin like these.
+    #[param(inline)]
+    q: Option<Search>,
 }
 
 /// How many projects and tasks there are.
@@ -175,14 +183,19 @@ async fn list(
     caller: Can<ReadProjects>,
     store: Data<TenantStore>,
     cursors: Data<Cursors>,
+    format: Format,
     Query(filter): Query<ProjectFilter>,
-) -> Result<PageView<ProjectView>, ApiError> {
-    let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
-    let name = format!("projects?status={}", filter.status.map_or("", ProjectStatus::as_str));
-    let list = List::open(&cursors, caller.tenant(), name, &paging)?;
-    let query = ProjectQuery { status: filter.status, page: list.page };
-    let page = store.read(&caller, async |tx| tx.work().projects().list(&query).await).await?;
-    Ok(list.view(page))
+) -> Result<Listing<ReadProjects, ProjectOrder, Project, ProjectView>, ApiError> {
+    let ProjectFilter { limit, cursor, sort, status, updated_since, q: search } = filter;
+    let filters = [spelled(status), spelled(updated_since), spelled(search.as_ref())].join("&");
+    let paging = Paging { limit, cursor: cursor.as_deref(), sort };
+    let list = List::open(&cursors, caller.tenant(), format!("projects?{filters}"), &paging)?;
+    let query = ProjectQuery { status, updated_since, search, page: SortedQuery::default() };
+    let fetch = move |caller: Can<ReadProjects>, page| {
+        let (store, query) = (store.clone(), ProjectQuery { page, ..query.clone() });
+        async move { Ok(store.read(&caller, async |tx| tx.work().projects().list(&query).await).await?) }
+    };
+    Listing::of("projects", caller, format, list, fetch).await
 }
 
 async fn create(
@@ -193,6 +206,16 @@ async fn create(
     let new = body.into_new();
     let project = store.write(&caller, async |tx| tx.work().projects().insert(&new).await).await?;
     Ok(CreatedResource { location: format!("{PATH}/{}", project.id), view: project.into() })
+}
+
+async fn create_many(
+    caller: Can<WriteProjects>,
+    store: Data<TenantStore>,
+    Bulk(bodies): Bulk<ProjectBody>,
+) -> Result<CreatedMany<ProjectView>, ApiError> {
+    let new: Vec<NewProject> = bodies.into_iter().map(ProjectBody::into_new).collect();
+    let projects = store.write(&caller, async |tx| tx.work().projects().insert_many(&new).await).await?;
+    Ok(CreatedMany { data: projects.into_iter().map(ProjectView::from).collect() })
 }
 
 async fn statistics(caller: Can<ReadProjects>, store: Data<TenantStore>) -> Result<Show<StatisticsView>, ApiError> {
@@ -245,17 +268,20 @@ async fn delete(
 }
 
 async fn list_tasks(
-    caller: Can<tenantry_tenancy::permissions::needs::ReadTasks>,
+    caller: Can<ReadTasks>,
     store: Data<TenantStore>,
     cursors: Data<Cursors>,
+    format: Format,
     PathId(id): PathId<ProjectId>,
     Query(filter): Query<ProjectTaskFilter>,
-) -> Result<PageView<TaskView>, ApiError> {
+) -> Result<TaskListing, ApiError> {
     let filter = filter.of(id);
     let list = filter.open(&cursors, caller.tenant())?;
-    let query = filter.query(list.page);
-    let page = store.read(&caller, async |tx| tasks::list_of_project(tx.work(), id, &query).await).await?;
-    Ok(list.view(page))
+    let fetch = move |caller: Can<ReadTasks>, page| {
+        let (store, query) = (store.clone(), filter.query(page));
+        async move { Ok(store.read(&caller, async |tx| tasks::list_of_project(tx.work(), id, &query).await).await?) }
+    };
+    Listing::of("tasks", caller, format, list, fetch).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -268,7 +294,7 @@ struct ProjectTaskFilter {
     cursor: Option<String>,
     /// In which order.
     #[param(inline)]
-    sort: Option<Order>,
+    sort: Option<TaskOrder>,
     /// Only those that are this far.
     #[param(inline)]
     status: Option<TaskStatus>,
@@ -278,12 +304,25 @@ struct ProjectTaskFilter {
     /// Only those this member does.
     #[param(inline)]
     assignee: Option<UserId>,
+    /// Only those due on this day or later.
+    #[param(inline)]
+    due_from: Option<Day>,
+    /// Only those due on this day or earlier.
+    #[param(inline)]
+    due_to: Option<Day>,
+    /// Only those changed at this moment or later.
+    #[param(inline)]
+    updated_since: Option<Moment>,
+    /// Only those with words in title or description that begin like these.
+    #[param(inline)]
+    q: Option<Search>,
 }
 
 impl ProjectTaskFilter {
     fn of(self, project: ProjectId) -> TaskFilter {
-        let Self { limit, cursor, sort, status, priority, assignee } = self;
-        TaskFilter { limit, cursor, sort, project: Some(project), status, priority, assignee }
+        let Self { limit, cursor, sort, status, priority, assignee, due_from, due_to, updated_since, q } = self;
+        let project = Some(project);
+        TaskFilter { limit, cursor, sort, project, status, priority, assignee, due_from, due_to, updated_since, q }
     }
 }
 

@@ -1,11 +1,15 @@
 //! What handlers give back.
 
+use std::borrow::Cow;
+
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::conditions::{Versioned, etag, is_known};
 use crate::list::PageView;
@@ -107,6 +111,45 @@ impl<T: Serialize> Responder for Created<T> {
 impl<T: Serialize + ToSchema + 'static> Reply for Created<T> {
     fn describe(operation: &mut Operation) {
         operation.reply::<T>(StatusCode::CREATED, &["Location"]);
+    }
+}
+
+/// 201 with views of several things, in the order they were asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct CreatedMany<T> {
+    pub(crate) data: Vec<T>,
+}
+
+impl<T: Serialize> Responder for CreatedMany<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        json(StatusCode::CREATED, &self)
+    }
+}
+
+impl<T: Serialize + ToSchema + 'static> Reply for CreatedMany<T> {
+    fn describe(operation: &mut Operation) {
+        operation.reply::<Self>(StatusCode::CREATED, &[]);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for CreatedMany<T> {
+    fn schema() -> RefOr<Schema> {
+        let data = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        ObjectBuilder::new().property("data", data).required("data").into()
+    }
+}
+
+/// Named after its items: `ProjectViewMany`.
+impl<T: ToSchema> ToSchema for CreatedMany<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Many", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
     }
 }
 

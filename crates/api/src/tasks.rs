@@ -4,22 +4,24 @@ use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::TenantStore;
+use tenantry_app::{TenantStore, TenantTx};
 use tenantry_auth::Principal;
 use tenantry_tenancy::permissions::needs::{ReadTasks, WriteTasks};
-use tenantry_tenancy::{Clock, Limit, Order, PageQuery, Permission, TenantId, UserId};
+use tenantry_tenancy::{Clock, Day, Limit, Moment, Permission, Position, Search, SortedQuery, TenantId, UserId};
 use tenantry_work::projects::ProjectId;
 use tenantry_work::tasks::{
-    self, DueDate, Editor, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery,
+    self, Editor, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskOrder, TaskPriority, TaskQuery,
     TaskStatus, TaskTitle,
 };
 use utoipa::{IntoParams, ToSchema};
 
+use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
-use crate::extract::{Body, Can, PathId, Query, present};
-use crate::list::{List, PageView, Paging};
+use crate::extract::{Body, Bulk, Can, PathId, Query, of_items, present};
+use crate::list::{List, Paging, spelled};
+use crate::listing::{Format, Listing};
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone, Show};
+use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/tasks";
@@ -28,6 +30,7 @@ const ONE: &str = "/api/v1/tasks/{id}";
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List tasks", list);
     routes.tenant(Method::POST, PATH, "Create a task", create);
+    routes.tenant(Method::POST, "/api/v1/tasks/bulk", "Create up to 1,000 tasks, all or none", create_many);
     routes.tenant(Method::GET, "/api/v1/tasks/by-status", "List the tasks that are this far", list_by_status);
     routes.tenant(Method::GET, ONE, "Show a task", show);
     routes.tenant(Method::PUT, ONE, "Replace a task", replace);
@@ -46,7 +49,7 @@ pub(crate) struct TaskView {
     status: TaskStatus,
     priority: TaskPriority,
     assignee: Option<UserId>,
-    due: Option<DueDate>,
+    due: Option<Day>,
     /// When it was finished; set exactly while the status is `done`.
     completed_at: Option<DateTime<Utc>>,
     /// The member who made it, if it was one.
@@ -55,6 +58,12 @@ pub(crate) struct TaskView {
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+impl Versioned for TaskView {
+    fn version(&self) -> i64 {
+        self.version
+    }
 }
 
 impl From<Task> for TaskView {
@@ -97,7 +106,7 @@ struct TaskBody {
     assignee: Option<UserId>,
     /// No day if not given.
     #[serde(default)]
-    due: Option<DueDate>,
+    due: Option<Day>,
 }
 
 impl TaskBody {
@@ -153,8 +162,8 @@ struct TaskPatch {
     #[schema(value_type = Option<UserId>)]
     assignee: Option<Option<UserId>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<DueDate>)]
-    due: Option<Option<DueDate>>,
+    #[schema(value_type = Option<Day>)]
+    due: Option<Option<Day>>,
 }
 
 impl From<TaskPatch> for TaskChange {
@@ -174,7 +183,7 @@ pub(crate) struct TaskFilter {
     pub(crate) cursor: Option<String>,
     /// In which order.
     #[param(inline)]
-    pub(crate) sort: Option<Order>,
+    pub(crate) sort: Option<TaskOrder>,
     /// Only those of this project.
     #[param(inline)]
     pub(crate) project: Option<ProjectId>,
@@ -187,27 +196,56 @@ pub(crate) struct TaskFilter {
     /// Only those this member does.
     #[param(inline)]
     pub(crate) assignee: Option<UserId>,
+    /// Only those due on this day or later.
+    #[param(inline)]
+    pub(crate) due_from: Option<Day>,
+    /// Only those due on this day or earlier.
+    #[param(inline)]
+    pub(crate) due_to: Option<Day>,
+    /// Only those changed at this moment or later.
+    #[param(inline)]
+    pub(crate) updated_since: Option<Moment>,
+    /// Only those with words in title or description that begin like these.
+    #[param(inline)]
+    pub(crate) q: Option<Search>,
 }
+
+/// A list of tasks, in the form asked for.
+pub(crate) type TaskListing = Listing<ReadTasks, TaskOrder, Task, TaskView>;
 
 impl TaskFilter {
     /// The list that this filter makes.
-    pub(crate) fn open<'a>(&self, cursors: &'a Cursors, tenant: TenantId) -> Result<List<'a>, ApiError> {
+    pub(crate) fn open<'a>(&self, cursors: &'a Cursors, tenant: TenantId) -> Result<TaskList<'a>, ApiError> {
         let paging = Paging { limit: self.limit, cursor: self.cursor.as_deref(), sort: self.sort };
-        let (status, priority) = (self.status, self.priority);
-        let name = format!(
-            "tasks?project={}&status={}&priority={}&assignee={}",
-            self.project.map(|id| id.to_string()).unwrap_or_default(),
-            status.map_or("", TaskStatus::as_str),
-            priority.map_or("", TaskPriority::as_str),
-            self.assignee.map(|id| id.to_string()).unwrap_or_default(),
-        );
-        List::open(cursors, tenant, name, &paging)
+        let filters = [
+            spelled(self.project),
+            spelled(self.status),
+            spelled(self.priority),
+            spelled(self.assignee),
+            spelled(self.due_from),
+            spelled(self.due_to),
+            spelled(self.updated_since),
+            spelled(self.q.as_ref()),
+        ];
+        List::open(cursors, tenant, format!("tasks?{}", filters.join("&")), &paging)
     }
 
-    pub(crate) fn query(&self, page: PageQuery) -> TaskQuery {
-        TaskQuery { project: self.project, status: self.status, priority: self.priority, assignee: self.assignee, page }
+    pub(crate) fn query(&self, page: SortedQuery<TaskOrder>) -> TaskQuery {
+        TaskQuery {
+            project: self.project,
+            status: self.status,
+            priority: self.priority,
+            assignee: self.assignee,
+            due_from: self.due_from,
+            due_to: self.due_to,
+            updated_since: self.updated_since,
+            search: self.q.clone(),
+            page,
+        }
     }
 }
+
+type TaskList<'a> = List<'a, TaskOrder, Position>;
 
 /// The same, where a status must be given.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -220,7 +258,7 @@ struct StatusFilter {
     cursor: Option<String>,
     /// In which order.
     #[param(inline)]
-    sort: Option<Order>,
+    sort: Option<TaskOrder>,
     /// Only those of this project.
     #[param(inline)]
     project: Option<ProjectId>,
@@ -233,12 +271,37 @@ struct StatusFilter {
     /// Only those this member does.
     #[param(inline)]
     assignee: Option<UserId>,
+    /// Only those due on this day or later.
+    #[param(inline)]
+    due_from: Option<Day>,
+    /// Only those due on this day or earlier.
+    #[param(inline)]
+    due_to: Option<Day>,
+    /// Only those changed at this moment or later.
+    #[param(inline)]
+    updated_since: Option<Moment>,
+    /// Only those with words in title or description that begin like these.
+    #[param(inline)]
+    q: Option<Search>,
 }
 
 impl From<StatusFilter> for TaskFilter {
     fn from(filter: StatusFilter) -> Self {
-        let StatusFilter { limit, cursor, sort, project, status, priority, assignee } = filter;
-        Self { limit, cursor, sort, project, status: Some(status), priority, assignee }
+        let StatusFilter {
+            limit,
+            cursor,
+            sort,
+            project,
+            status,
+            priority,
+            assignee,
+            due_from,
+            due_to,
+            updated_since,
+            q,
+        } = filter;
+        let status = Some(status);
+        Self { limit, cursor, sort, project, status, priority, assignee, due_from, due_to, updated_since, q }
     }
 }
 
@@ -246,21 +309,25 @@ async fn list(
     caller: Can<ReadTasks>,
     store: Data<TenantStore>,
     cursors: Data<Cursors>,
+    format: Format,
     Query(filter): Query<TaskFilter>,
-) -> Result<PageView<TaskView>, ApiError> {
+) -> Result<TaskListing, ApiError> {
     let list = filter.open(&cursors, caller.tenant())?;
-    let query = filter.query(list.page);
-    let page = store.read(&caller, async |tx| tx.work().tasks().list(&query).await).await?;
-    Ok(list.view(page))
+    let fetch = move |caller: Can<ReadTasks>, page| {
+        let (store, query) = (store.clone(), filter.query(page));
+        async move { Ok(store.read(&caller, async |tx| tx.work().tasks().list(&query).await).await?) }
+    };
+    Listing::of("tasks", caller, format, list, fetch).await
 }
 
 async fn list_by_status(
     caller: Can<ReadTasks>,
     store: Data<TenantStore>,
     cursors: Data<Cursors>,
+    format: Format,
     Query(filter): Query<StatusFilter>,
-) -> Result<PageView<TaskView>, ApiError> {
-    list(caller, store, cursors, Query(filter.into())).await
+) -> Result<TaskListing, ApiError> {
+    list(caller, store, cursors, format, Query(filter.into())).await
 }
 
 async fn create(
@@ -268,19 +335,31 @@ async fn create(
     store: Data<TenantStore>,
     clock: Data<dyn Clock>,
     Body(body): Body<TaskBody>,
-) -> Result<Created<TaskView>, ApiError> {
+) -> Result<CreatedResource<TaskView>, ApiError> {
     let new = body.into_new(caller.principal().user());
     let task = store.write(&caller, async |tx| tasks::create(tx.work(), &**clock, &new).await).await?;
-    Ok(Created { location: format!("{PATH}/{}", task.id), view: task.into() })
+    Ok(CreatedResource { location: format!("{PATH}/{}", task.id), view: task.into() })
+}
+
+async fn create_many(
+    caller: Can<WriteTasks>,
+    store: Data<TenantStore>,
+    clock: Data<dyn Clock>,
+    Bulk(bodies): Bulk<TaskBody>,
+) -> Result<CreatedMany<TaskView>, ApiError> {
+    let creator = caller.principal().user();
+    let new: Vec<NewTask> = bodies.into_iter().map(|body| body.into_new(creator)).collect();
+    let tasks = store.write(&caller, async |tx| tasks::create_many(tx.work(), &**clock, &new).await).await?;
+    Ok(CreatedMany { data: tasks.into_iter().map(TaskView::from).collect() })
 }
 
 async fn show(
     caller: Can<ReadTasks>,
     store: Data<TenantStore>,
     PathId(id): PathId<TaskId>,
-) -> Result<Show<TaskView>, ApiError> {
+) -> Result<Resource<TaskView>, ApiError> {
     let task = store.read(&caller, async |tx| tasks::show(tx.work(), id).await).await?;
-    Ok(Show(task.into()))
+    Ok(Resource(task.into()))
 }
 
 async fn replace(
@@ -288,11 +367,13 @@ async fn replace(
     store: Data<TenantStore>,
     clock: Data<dyn Clock>,
     PathId(id): PathId<TaskId>,
+    IfMatch(expected): IfMatch,
     Body(body): Body<TaskBody>,
-) -> Result<Show<TaskView>, ApiError> {
+) -> Result<Resource<TaskView>, ApiError> {
     let (editor, change) = (editor(caller.principal()), body.into_change());
-    let task = store.write(&caller, async |tx| tasks::change(tx.work(), &**clock, editor, id, change).await).await?;
-    Ok(Show(task.into()))
+    let changing = async |tx: &mut TenantTx| tasks::change(tx.work(), &**clock, editor, id, &expected, change).await;
+    let task = store.write(&caller, changing).await?;
+    Ok(Resource(task.into()))
 }
 
 async fn change(
@@ -300,20 +381,23 @@ async fn change(
     store: Data<TenantStore>,
     clock: Data<dyn Clock>,
     PathId(id): PathId<TaskId>,
+    IfMatch(expected): IfMatch,
     Body(patch): Body<TaskPatch>,
-) -> Result<Show<TaskView>, ApiError> {
+) -> Result<Resource<TaskView>, ApiError> {
     let (editor, change) = (editor(caller.principal()), patch.into());
-    let task = store.write(&caller, async |tx| tasks::change(tx.work(), &**clock, editor, id, change).await).await?;
-    Ok(Show(task.into()))
+    let changing = async |tx: &mut TenantTx| tasks::change(tx.work(), &**clock, editor, id, &expected, change).await;
+    let task = store.write(&caller, changing).await?;
+    Ok(Resource(task.into()))
 }
 
 async fn delete(
     caller: Can<WriteTasks>,
     store: Data<TenantStore>,
     PathId(id): PathId<TaskId>,
+    IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
     let editor = editor(caller.principal());
-    store.write(&caller, async |tx| tasks::delete(tx.work(), editor, id).await).await?;
+    store.write(&caller, async |tx| tasks::delete(tx.work(), editor, id, &expected).await).await?;
     Ok(Gone)
 }
 
@@ -322,10 +406,12 @@ async fn complete(
     store: Data<TenantStore>,
     clock: Data<dyn Clock>,
     PathId(id): PathId<TaskId>,
-) -> Result<Show<TaskView>, ApiError> {
+    IfMatch(expected): IfMatch,
+) -> Result<Resource<TaskView>, ApiError> {
     let editor = editor(caller.principal());
-    let task = store.write(&caller, async |tx| tasks::complete(tx.work(), &**clock, editor, id).await).await?;
-    Ok(Show(task.into()))
+    let completing = async |tx: &mut TenantTx| tasks::complete(tx.work(), &**clock, editor, id, &expected).await;
+    let task = store.write(&caller, completing).await?;
+    Ok(Resource(task.into()))
 }
 
 /// A member changes their own tasks; a machine has none.
@@ -339,6 +425,10 @@ impl From<TaskError> for ApiError {
             TaskError::NotFound(_) => Self::not_found("task"),
             TaskError::ProjectUnknown(_) => Self::invalid("project", "unknown", "there is no such project"),
             TaskError::AssigneeUnknown(_) => Self::invalid("assignee", "unknown", "there is no such member"),
+            TaskError::Items(faults) => {
+                of_items(faults.into_iter().map(|(place, fault)| (place, fault.into())).collect())
+            }
+            TaskError::Stale(stale) => stale.into(),
             TaskError::NotOwn(_) => Self::forbidden(Permission::ManageTasks),
             TaskError::Store(error) => error.into(),
         }

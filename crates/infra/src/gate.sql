@@ -134,13 +134,13 @@ select 'a shared table captures every change, always', t.name from shared_tables
 -- Tenant tables: audit
 union all
 select 'a tenant table captures every change, always', t.name from tenant_tables t
-  where t.relname <> 'audit_events' and not t.relispartition and not exists (
+  where t.relname not in ('audit_events', 'search_words') and not t.relispartition and not exists (
     select from pg_trigger g join functions f on f.oid = g.tgfoid
     -- 29: for each row, after insert, update and delete.
     where g.tgrelid = t.oid and f.nspname = 'sec' and f.proname = 'capture' and g.tgenabled = 'A' and g.tgtype = 29 and g.tgqual is null)
 union all
-select 'the audit log is written by its trigger alone', t.name from tenant_tables t, service_roles s
-  where t.relname = 'audit_events'
+select 'the audit log and the words of rows are written by their triggers alone', t.name from tenant_tables t, service_roles s
+  where t.relname in ('audit_events', 'search_words')
     and (has_any_column_privilege(s.oid, t.oid, 'insert') or has_any_column_privilege(s.oid, t.oid, 'update') or has_table_privilege(s.oid, t.oid, 'delete'))
 
 -- Tenant schemas

@@ -15,6 +15,7 @@ mod domains;
 mod error;
 pub mod gate;
 mod invitations;
+mod lists;
 mod mail;
 mod members;
 mod memberships;

@@ -1,16 +1,19 @@
 //! Projects in Postgres.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
-use tenantry_tenancy::{Order, Page, StoreError};
+use tenantry_tenancy::{Page, Position, Search, SortKey, SortedPage, StoreError};
 use tenantry_work::projects::{
-    NewProject, Project, ProjectChange, ProjectDescription, ProjectId, ProjectName, ProjectQuery, ProjectRepo,
-    ProjectStatistics,
+    NewProject, Project, ProjectChange, ProjectDescription, ProjectId, ProjectName, ProjectOrder, ProjectQuery,
+    ProjectRepo, ProjectStatistics,
 };
 use uuid::Uuid;
 
+use crate::lists::sorted;
 use crate::rows::{parsed, trusted};
 use crate::schema::{projects, tasks};
 use crate::tenant_tx::PgTenantTx;
@@ -73,42 +76,58 @@ impl ProjectRepo for PgTenantTx {
         self.load_one(row.select(ProjectRow::as_select()).for_update()).await?.map(Project::try_from).transpose()
     }
 
-    async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError> {
-        let page = query.page;
-        let rows = self.rows_of(projects::table).select(ProjectRow::as_select()).limit(page.limit.get() as i64 + 1);
-        let rows = match (query.status, page.order) {
+    async fn lock_existing(&mut self, ids: &BTreeSet<ProjectId>) -> Result<BTreeSet<ProjectId>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        let query = self.rows_of(projects::table).filter(projects::id.eq_any(ids)).select(projects::id).for_key_share();
+        Ok(self.load(query).await?.into_iter().map(ProjectId::from_uuid).collect())
+    }
+
+    async fn list(&mut self, query: &ProjectQuery) -> Result<SortedPage<Project>, StoreError> {
+        let ProjectQuery { status, updated_since, search, page } = query.clone();
+        let limit = page.limit.get() as i64 + 1;
+        let rows = if (status, updated_since, &search, page.order) == (None, None, &None, ProjectOrder::Newest) {
             // What nearly everybody asks for; a query of one shape needs no building.
-            (None, Order::Newest) => {
-                let before = page.after.unwrap_or(Uuid::max());
-                self.load(rows.filter(projects::id.lt(before)).order(projects::id.desc())).await?
+            let before = page.after.map_or(Uuid::max(), |at| at.id);
+            let rows = self.rows_of(projects::table).select(ProjectRow::as_select()).limit(limit);
+            self.load(rows.filter(projects::id.lt(before)).order(projects::id.desc())).await?
+        } else {
+            let mut rows = self.rows_of(projects::table).select(ProjectRow::as_select()).limit(limit).into_boxed();
+            if let Some(status) = status {
+                rows = rows.filter(projects::status.eq(status.as_str()));
             }
-            (status, order) => {
-                let mut rows = rows.into_boxed();
-                if let Some(status) = status {
-                    rows = rows.filter(projects::status.eq(status.as_str()));
-                }
-                rows = match (order, page.after) {
-                    (Order::Newest, None) => rows.order(projects::id.desc()),
-                    (Order::Newest, Some(after)) => rows.filter(projects::id.lt(after)).order(projects::id.desc()),
-                    (Order::Oldest, None) => rows.order(projects::id.asc()),
-                    (Order::Oldest, Some(after)) => rows.filter(projects::id.gt(after)).order(projects::id.asc()),
-                };
-                self.load(rows).await?
+            if let Some(since) = updated_since {
+                rows = rows.filter(projects::updated_at.ge(since.time()));
             }
+            for word in search.iter().flat_map(Search::words) {
+                rows = rows.filter(projects::id.eq_any(self.rows_with_word("projects", word)));
+            }
+            let after = page.after;
+            let rows = match page.order {
+                ProjectOrder::Newest => sorted!(rows, after, projects, id, desc),
+                ProjectOrder::Oldest => sorted!(rows, after, projects, id, asc),
+                ProjectOrder::Name => sorted!(rows, after, projects, name: Text, asc),
+                ProjectOrder::NameDescending => sorted!(rows, after, projects, name: Text, desc),
+                ProjectOrder::Updated => sorted!(rows, after, projects, updated_at: Time, asc),
+                ProjectOrder::LastUpdated => sorted!(rows, after, projects, updated_at: Time, desc),
+            };
+            self.load(rows).await?
         };
         let items = rows.into_iter().map(Project::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::cut(items, page.limit, |project| project.id.as_uuid()))
+        Ok(Page::cut(items, page.limit, |project| page.order.position(project)))
     }
 
     async fn insert(&mut self, new: &NewProject) -> Result<Project, StoreError> {
-        let row = NewProjectRow {
-            id: new.id.as_uuid(),
-            name: new.name.as_str(),
-            description: new.description.as_str(),
-            status: new.status.as_str(),
-        };
-        let insert = diesel::insert_into(projects::table).values(row).returning(ProjectRow::as_returning());
+        let insert = diesel::insert_into(projects::table).values(columns(new)).returning(ProjectRow::as_returning());
         self.load_one(insert).await?.ok_or_else(|| StoreError::internal("an insert returned nothing"))?.try_into()
+    }
+
+    async fn insert_many(&mut self, new: &[NewProject]) -> Result<Vec<Project>, StoreError> {
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<_> = new.iter().map(columns).collect();
+        let insert = diesel::insert_into(projects::table).values(rows).returning(ProjectRow::as_returning());
+        self.load(insert).await?.into_iter().map(Project::try_from).collect()
     }
 
     async fn update(&mut self, id: ProjectId, change: &ProjectChange) -> Result<Option<Project>, StoreError> {
@@ -135,6 +154,15 @@ impl ProjectRepo for PgTenantTx {
         let by_status = self.rows_of(tasks::table).group_by(tasks::status).select((tasks::status, count_star()));
         let tasks: Vec<(String, i64)> = self.load(by_status).await?;
         Ok(ProjectStatistics { projects: counted(projects)?, tasks: counted(tasks)? })
+    }
+}
+
+fn columns(new: &NewProject) -> NewProjectRow<'_> {
+    NewProjectRow {
+        id: new.id.as_uuid(),
+        name: new.name.as_str(),
+        description: new.description.as_str(),
+        status: new.status.as_str(),
     }
 }
 

@@ -28,6 +28,7 @@ diesel::table! {
         priority -> Text,
         assignee_id -> Nullable<Uuid>,
         due -> Nullable<Date>,
+        due_order -> Date,
         completed_at -> Nullable<Timestamptz>,
         created_by -> Nullable<Uuid>,
         version -> Int8,
@@ -35,6 +36,18 @@ diesel::table! {
         updated_at -> Timestamptz,
     }
 }
+
+diesel::table! {
+    search_words (tenant_id, resource, word, row_id) {
+        tenant_id -> Uuid,
+        resource -> Text,
+        word -> Text,
+        row_id -> Uuid,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(search_words, projects);
+diesel::allow_tables_to_appear_in_same_query!(search_words, tasks);
 
 diesel::table! {
     audit_events (tenant_id, id) {
@@ -261,8 +274,8 @@ macro_rules! tenant_tables {
 }
 
 /// Every tenant table, for whoever checks what is said about them.
-pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events"];
-tenant_tables!(projects, tasks, audit_events);
+pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events", "search_words"];
+tenant_tables!(projects, tasks, audit_events, search_words);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
 pub const SHARED_TABLES: &[&str] =

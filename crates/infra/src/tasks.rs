@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use tenantry_tenancy::{Order, Page, StoreError, UserId};
+use tenantry_tenancy::{Day, Page, Position, Search, SortKey, SortedPage, StoreError, UserId};
 use tenantry_work::projects::ProjectId;
 use tenantry_work::tasks::{
-    DueDate, NewTask, Task, TaskDescription, TaskError, TaskId, TaskQuery, TaskRepo, TaskTitle,
+    NewTask, Task, TaskDescription, TaskError, TaskId, TaskOrder, TaskQuery, TaskRepo, TaskStatus, TaskTitle,
 };
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
+use crate::lists::sorted;
 use crate::rows::{parsed, trusted};
 use crate::schema::tasks;
 use crate::tenant_tx::PgTenantTx;
@@ -48,7 +49,7 @@ impl TryFrom<TaskRow> for Task {
             status: parsed(&row.status)?,
             priority: parsed(&row.priority)?,
             assignee: row.assignee_id.map(UserId::from_uuid),
-            due: trusted(row.due.map(DueDate::new).transpose())?,
+            due: trusted(row.due.map(Day::new).transpose())?,
             completed_at: row.completed_at,
             creator: row.created_by.map(UserId::from_uuid),
             version: row.version,
@@ -85,8 +86,8 @@ impl TaskRepo for PgTenantTx {
         self.load_one(query).await?.map(Task::try_from).transpose()
     }
 
-    async fn list(&mut self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        let page = query.page;
+    async fn list(&mut self, query: &TaskQuery) -> Result<SortedPage<Task>, StoreError> {
+        let page = query.page.clone();
         let mut rows =
             self.rows_of(tasks::table).select(TaskRow::as_select()).limit(page.limit.get() as i64 + 1).into_boxed();
         if let Some(project) = query.project {
@@ -101,33 +102,60 @@ impl TaskRepo for PgTenantTx {
         if let Some(assignee) = query.assignee {
             rows = rows.filter(tasks::assignee_id.eq(assignee.as_uuid()));
         }
-        rows = match (page.order, page.after) {
-            (Order::Newest, None) => rows.order(tasks::id.desc()),
-            (Order::Newest, Some(after)) => rows.filter(tasks::id.lt(after)).order(tasks::id.desc()),
-            (Order::Oldest, None) => rows.order(tasks::id.asc()),
-            (Order::Oldest, Some(after)) => rows.filter(tasks::id.gt(after)).order(tasks::id.asc()),
+        if let Some(day) = query.due_from {
+            // Those without a day stand behind all days in `due_order`, and are not asked for.
+            rows = rows.filter(tasks::due_order.ge(day.day())).filter(tasks::due.is_not_null());
+        }
+        if let Some(day) = query.due_to {
+            rows = rows.filter(tasks::due_order.le(day.day())).filter(tasks::due.is_not_null());
+        }
+        if let Some(since) = query.updated_since {
+            rows = rows.filter(tasks::updated_at.ge(since.time()));
+        }
+        for word in query.search.iter().flat_map(Search::words) {
+            rows = rows.filter(tasks::id.eq_any(self.rows_with_word("tasks", word)));
+        }
+        let after = page.after;
+        let rows = match page.order {
+            TaskOrder::Newest => sorted!(rows, after, tasks, id, desc),
+            TaskOrder::Oldest => sorted!(rows, after, tasks, id, asc),
+            TaskOrder::Due => sorted!(rows, after, tasks, due_order: Day, asc),
+            TaskOrder::DueDescending => sorted!(rows, after, tasks, due_order: Day, desc),
+            TaskOrder::Updated => sorted!(rows, after, tasks, updated_at: Time, asc),
+            TaskOrder::LastUpdated => sorted!(rows, after, tasks, updated_at: Time, desc),
         };
         let items = self.load(rows).await?.into_iter().map(Task::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::cut(items, page.limit, |task| task.id.as_uuid()))
+        Ok(Page::cut(items, page.limit, |task| page.order.position(task)))
     }
 
     async fn insert(&mut self, new: &NewTask, completed_at: Option<DateTime<Utc>>) -> Result<Task, TaskError> {
-        let columns = TaskColumns {
-            project_id: new.project.as_uuid(),
-            title: new.title.as_str(),
-            description: new.description.as_str(),
-            status: new.status.as_str(),
-            priority: new.priority.as_str(),
-            assignee_id: new.assignee.map(UserId::as_uuid),
-            due: new.due.map(DueDate::day),
-            completed_at,
-        };
         let insert = diesel::insert_into(tasks::table)
-            .values((tasks::id.eq(new.id.as_uuid()), tasks::created_by.eq(new.creator.map(UserId::as_uuid)), columns))
+            .values((
+                tasks::id.eq(new.id.as_uuid()),
+                tasks::created_by.eq(new.creator.map(UserId::as_uuid)),
+                columns(new, completed_at),
+            ))
             .returning(TaskRow::as_returning());
         let row: Option<TaskRow> =
             self.load_one(insert).await.on_constraint(PROJECT_KEY, || TaskError::ProjectUnknown(new.project))?;
         Ok(row.ok_or_else(|| StoreError::internal("an insert returned nothing"))?.try_into()?)
+    }
+
+    async fn insert_many(&mut self, new: &[NewTask], now: DateTime<Utc>) -> Result<Vec<Task>, StoreError> {
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = new.iter().map(|new| {
+            let completed_at = (new.status == TaskStatus::Done).then_some(now);
+            (
+                tasks::id.eq(new.id.as_uuid()),
+                tasks::created_by.eq(new.creator.map(UserId::as_uuid)),
+                columns(new, completed_at),
+            )
+        });
+        let rows: Vec<_> = rows.collect();
+        let insert = diesel::insert_into(tasks::table).values(rows).returning(TaskRow::as_returning());
+        self.load(insert).await?.into_iter().map(Task::try_from).collect()
     }
 
     async fn update(&mut self, task: &Task) -> Result<Task, TaskError> {
@@ -138,7 +166,7 @@ impl TaskRepo for PgTenantTx {
             status: task.status.as_str(),
             priority: task.priority.as_str(),
             assignee_id: task.assignee.map(UserId::as_uuid),
-            due: task.due.map(DueDate::day),
+            due: task.due.map(Day::day),
             completed_at: task.completed_at,
         };
         let update = diesel::update(self.rows_of(tasks::table).filter(tasks::id.eq(task.id.as_uuid())))
@@ -152,5 +180,18 @@ impl TaskRepo for PgTenantTx {
     async fn delete(&mut self, id: TaskId) -> Result<bool, StoreError> {
         let delete = diesel::delete(self.rows_of(tasks::table).filter(tasks::id.eq(id.as_uuid())));
         Ok(self.execute(delete).await? > 0)
+    }
+}
+
+fn columns(new: &NewTask, completed_at: Option<DateTime<Utc>>) -> TaskColumns<'_> {
+    TaskColumns {
+        project_id: new.project.as_uuid(),
+        title: new.title.as_str(),
+        description: new.description.as_str(),
+        status: new.status.as_str(),
+        priority: new.priority.as_str(),
+        assignee_id: new.assignee.map(UserId::as_uuid),
+        due: new.due.map(Day::day),
+        completed_at,
     }
 }

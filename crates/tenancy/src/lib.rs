@@ -29,9 +29,11 @@ pub mod roles;
 #[doc(hidden)]
 pub mod schema;
 pub mod scope;
+pub mod search;
 pub mod services;
 pub mod tenants;
 pub mod text;
+pub mod time;
 
 pub use access::AccessTx;
 pub use clock::{Clock, SystemClock};
@@ -45,12 +47,14 @@ pub use id::{
 pub use members::{Email, MemberRepo, Role};
 pub use memberships::PersonName;
 pub use networks::{Network, Networks};
-pub use page::{Limit, Order, Page, PageQuery};
+pub use page::{Limit, Order, Page, PageQuery, Position, SortKey, SortedPage, SortedQuery};
 pub use permissions::{Permission, PermissionSet, Requires};
 pub use roles::{RoleGrant, RoleName};
 pub use scope::{Actor, TenantScope};
+pub use search::Search;
 pub use services::ServiceName;
 pub use tenants::{Placement, Plan, SchemaName, Slug, Tenant, TenantStatus};
+pub use time::{Day, Moment};
 
 #[cfg(feature = "schema")]
 #[doc(hidden)]

@@ -1,5 +1,6 @@
 //! Pages of a list: keyset pagination, so that an insert elsewhere neither repeats nor skips a row.
 
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 /// How many items a page has: 1 to 200.
@@ -9,6 +10,9 @@ pub struct Limit(u8);
 impl Limit {
     /// The most a page can have.
     pub const MAX: u8 = 200;
+
+    /// The largest page.
+    pub const LARGEST: Self = Self(Self::MAX);
 
     /// Accepts 1 to [`Limit::MAX`].
     pub fn new(limit: u64) -> Option<Self> {
@@ -62,32 +66,67 @@ crate::words!(
     }
 );
 
+/// Where a list that is sorted by something else than the id goes on: behind the item with this key and id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// What the list is sorted by.
+    pub key: SortKey,
+    /// The item's id, which decides between equal keys.
+    pub id: Uuid,
+}
+
+/// What an item is sorted by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SortKey {
+    /// Its id alone.
+    Id,
+    /// A text.
+    Text(String),
+    /// A moment.
+    Time(DateTime<Utc>),
+    /// A day.
+    Day(NaiveDate),
+    /// A number.
+    Number(i64),
+}
+
+/// A page of a list with orders of its own.
+pub type SortedQuery<O> = PageQuery<O, Position>;
+/// One page of such a list.
+pub type SortedPage<T> = Page<T, Position>;
+
 /// Which page of a list is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PageQuery {
-    /// The id of the last item of the page before.
-    pub after: Option<Uuid>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageQuery<O = Order, P = Uuid> {
+    /// Where the page before ended.
+    pub after: Option<P>,
     /// How many items at the most.
     pub limit: Limit,
     /// In which order.
-    pub order: Order,
+    pub order: O,
+}
+
+impl<O: Default, P> Default for PageQuery<O, P> {
+    fn default() -> Self {
+        Self { after: None, limit: Limit::default(), order: O::default() }
+    }
 }
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
+pub struct Page<T, P = Uuid> {
     /// The items, in the order asked for.
     pub items: Vec<T>,
-    /// The id to continue after, if there are more.
-    pub next: Option<Uuid>,
+    /// What to continue after, if there are more.
+    pub next: Option<P>,
 }
 
-impl<T> Page<T> {
+impl<T, P> Page<T, P> {
     /// Makes a page from up to `limit + 1` items: the one too many only says that there are more.
-    pub fn cut(mut items: Vec<T>, limit: Limit, id: impl Fn(&T) -> Uuid) -> Self {
+    pub fn cut(mut items: Vec<T>, limit: Limit, position: impl Fn(&T) -> P) -> Self {
         let more = items.len() > limit.get();
         items.truncate(limit.get());
-        let next = if more { items.last().map(id) } else { None };
+        let next = if more { items.last().map(position) } else { None };
         Self { items, next }
     }
 }

@@ -1,8 +1,12 @@
 //! Projects: what tasks and documents belong to.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{Expected, Page, PageQuery, Stale, StoreError, id, text, words};
+use tenantry_tenancy::{
+    Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, text, words,
+};
 
 use crate::WorkTx;
 use crate::tasks::TaskStatus;
@@ -34,6 +38,26 @@ words!(
         Completed = "completed",
         /// Put away.
         Archived = "archived",
+    }
+);
+
+words!(
+    /// In which order a list of projects comes.
+    #[derive(Default)]
+    ProjectOrder {
+        /// The newest first.
+        #[default]
+        Newest = "-created_at",
+        /// The oldest first.
+        Oldest = "created_at",
+        /// By name.
+        Name = "name",
+        /// By name, from the end of the alphabet.
+        NameDescending = "-name",
+        /// The one longest unchanged first.
+        Updated = "updated_at",
+        /// The last changed first.
+        LastUpdated = "-updated_at",
     }
 );
 
@@ -81,12 +105,33 @@ pub struct ProjectChange {
 }
 
 /// Which projects a list shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectQuery {
     /// Only those that stand like this.
     pub status: Option<ProjectStatus>,
+    /// Only those changed at this moment or later.
+    pub updated_since: Option<Moment>,
+    /// Only those with these words in name or description.
+    pub search: Option<Search>,
     /// Which page.
-    pub page: PageQuery,
+    pub page: SortedQuery<ProjectOrder>,
+}
+
+impl ProjectOrder {
+    /// Where a project stands in this order.
+    pub fn position(self, project: &Project) -> Position {
+        let key = match self {
+            Self::Newest | Self::Oldest => SortKey::Id,
+            Self::Name | Self::NameDescending => SortKey::Text(project.name.as_str().to_owned()),
+            Self::Updated | Self::LastUpdated => SortKey::Time(project.updated_at),
+        };
+        Position { key, id: project.id.as_uuid() }
+    }
+
+    /// Whether it goes from the end to the beginning.
+    pub fn is_descending(self) -> bool {
+        matches!(self, Self::Newest | Self::NameDescending | Self::LastUpdated)
+    }
 }
 
 /// How many projects and tasks a tenant has. Kinds without any are left out.
@@ -122,11 +167,17 @@ pub trait ProjectRepo: Send {
     /// One project, which nobody else changes until the transaction ends.
     async fn find_for_update(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError>;
 
+    /// Which of these exist. They go on to until the transaction ends.
+    async fn lock_existing(&mut self, ids: &BTreeSet<ProjectId>) -> Result<BTreeSet<ProjectId>, StoreError>;
+
     /// One page of projects.
-    async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError>;
+    async fn list(&mut self, query: &ProjectQuery) -> Result<SortedPage<Project>, StoreError>;
 
     /// Stores a new project.
     async fn insert(&mut self, new: &NewProject) -> Result<Project, StoreError>;
+
+    /// Stores new projects, all in one statement, and tells them in the same order.
+    async fn insert_many(&mut self, new: &[NewProject]) -> Result<Vec<Project>, StoreError>;
 
     /// Changes the fields given, in one statement, and tells the project as it is now.
     async fn update(&mut self, id: ProjectId, change: &ProjectChange) -> Result<Option<Project>, StoreError>;

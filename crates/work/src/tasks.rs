@@ -1,9 +1,13 @@
 //! Tasks: what is to be done in a project, by whom and by when.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tenantry_tenancy::{Clock, Page, PageQuery, StoreError, UserId, id, json_schema, text, words};
+use chrono::{DateTime, Utc};
+use tenantry_tenancy::{
+    Clock, Day, Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, UserId, id,
+    text, words,
+};
 
 use crate::WorkTx;
 use crate::projects::{self, ProjectError, ProjectId};
@@ -53,55 +57,25 @@ words!(
     }
 );
 
-/// The day a task is due, of the years 1 to 9999: what lies beyond has no spelling of ten characters, and no calendar
-/// or spreadsheet reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DueDate(NaiveDate);
-
-/// Why something is no [`DueDate`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a day such as 2028-02-29, of the years 1 to 9999")]
-pub struct InvalidDueDate;
-
-impl DueDate {
-    /// Accepts a day of the years 1 to 9999.
-    pub fn new(day: NaiveDate) -> Result<Self, InvalidDueDate> {
-        if (1..=9999).contains(&day.year()) { Ok(Self(day)) } else { Err(InvalidDueDate) }
+words!(
+    /// In which order a list of tasks comes.
+    #[derive(Default)]
+    TaskOrder {
+        /// The newest first.
+        #[default]
+        Newest = "-created_at",
+        /// The oldest first.
+        Oldest = "created_at",
+        /// The one that is due first; those without a day come last.
+        Due = "due",
+        /// The other way round.
+        DueDescending = "-due",
+        /// The one longest unchanged first.
+        Updated = "updated_at",
+        /// The last changed first.
+        LastUpdated = "-updated_at",
     }
-
-    /// Reads `YYYY-MM-DD` (RFC 3339, full-date) and no other spelling.
-    pub fn parse(raw: &str) -> Result<Self, InvalidDueDate> {
-        let day = raw.parse().map_err(|_| InvalidDueDate).and_then(Self::new)?;
-        // The library also reads signs, white space and single digits.
-        if day.to_string() == raw { Ok(day) } else { Err(InvalidDueDate) }
-    }
-
-    /// The day.
-    pub const fn day(self) -> NaiveDate {
-        self.0
-    }
-}
-
-impl std::fmt::Display for DueDate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl Serialize for DueDate {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for DueDate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = String::deserialize(deserializer)?;
-        Self::parse(&raw).map_err(serde::de::Error::custom)
-    }
-}
-
-json_schema!(DueDate, tenantry_tenancy::schema::format("date"));
+);
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +95,7 @@ pub struct Task {
     /// The member who does it.
     pub assignee: Option<UserId>,
     /// The day it is due.
-    pub due: Option<DueDate>,
+    pub due: Option<Day>,
     /// When it was finished; set exactly while the status is `done`.
     pub completed_at: Option<DateTime<Utc>>,
     /// The person who made it, if it was one.
@@ -152,7 +126,7 @@ pub struct NewTask {
     /// The member who does it.
     pub assignee: Option<UserId>,
     /// The day it is due.
-    pub due: Option<DueDate>,
+    pub due: Option<Day>,
     /// The person who makes it, if it is one.
     pub creator: Option<UserId>,
 }
@@ -173,7 +147,7 @@ pub struct TaskChange {
     /// The member who does it.
     pub assignee: Option<Option<UserId>>,
     /// The day it is due.
-    pub due: Option<Option<DueDate>>,
+    pub due: Option<Option<Day>>,
 }
 
 /// Who changes tasks: everybody's, or only their own.
@@ -194,7 +168,7 @@ impl Editor {
 }
 
 /// Which tasks a list shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskQuery {
     /// Only those of this project.
     pub project: Option<ProjectId>,
@@ -204,8 +178,33 @@ pub struct TaskQuery {
     pub priority: Option<TaskPriority>,
     /// Only those this member does.
     pub assignee: Option<UserId>,
+    /// Only those due on this day or later.
+    pub due_from: Option<Day>,
+    /// Only those due on this day or earlier.
+    pub due_to: Option<Day>,
+    /// Only those changed at this moment or later.
+    pub updated_since: Option<Moment>,
+    /// Only those with these words in title or description.
+    pub search: Option<Search>,
     /// Which page.
-    pub page: PageQuery,
+    pub page: SortedQuery<TaskOrder>,
+}
+
+impl TaskOrder {
+    /// Where a task stands in this order.
+    pub fn position(self, task: &Task) -> Position {
+        let key = match self {
+            Self::Newest | Self::Oldest => SortKey::Id,
+            Self::Due | Self::DueDescending => SortKey::Day(task.due.unwrap_or(Day::MAX).day()),
+            Self::Updated | Self::LastUpdated => SortKey::Time(task.updated_at),
+        };
+        Position { key, id: task.id.as_uuid() }
+    }
+
+    /// Whether it goes from the end to the beginning.
+    pub fn is_descending(self) -> bool {
+        matches!(self, Self::Newest | Self::DueDescending | Self::LastUpdated)
+    }
 }
 
 /// Why an operation on tasks was refused.
@@ -223,6 +222,12 @@ pub enum TaskError {
     /// It is somebody else's.
     #[error("task {0} is somebody else's")]
     NotOwn(TaskId),
+    /// The change was made from another version.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// Some of several tasks cannot be made; each with its place among them.
+    #[error("some of the tasks cannot be made")]
+    Items(Vec<(usize, TaskError)>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -239,10 +244,14 @@ pub trait TaskRepo: Send {
     async fn find_for_update(&mut self, id: TaskId) -> Result<Option<Task>, StoreError>;
 
     /// One page of tasks.
-    async fn list(&mut self, query: &TaskQuery) -> Result<Page<Task>, StoreError>;
+    async fn list(&mut self, query: &TaskQuery) -> Result<SortedPage<Task>, StoreError>;
 
     /// Stores a new task. Fails with [`TaskError::ProjectUnknown`] when the tenant has no such project.
     async fn insert(&mut self, new: &NewTask, completed_at: Option<DateTime<Utc>>) -> Result<Task, TaskError>;
+
+    /// Stores new tasks, all in one statement, and tells them in the same order. Those that are done were finished at
+    /// `now`. Whoever calls this has made sure that their projects exist and will go on to.
+    async fn insert_many(&mut self, new: &[NewTask], now: DateTime<Utc>) -> Result<Vec<Task>, StoreError>;
 
     /// Stores the task's fields, counts up its version and tells it as it is now.
     ///
@@ -261,6 +270,28 @@ pub async fn create(tx: &mut dyn WorkTx, clock: &dyn Clock, new: &NewTask) -> Re
     tx.tasks().insert(new, completed_at).await
 }
 
+/// Makes several tasks or, if one of them cannot be made, none.
+pub async fn create_many(tx: &mut dyn WorkTx, clock: &dyn Clock, new: &[NewTask]) -> Result<Vec<Task>, TaskError> {
+    let projects = tx.projects().lock_existing(&new.iter().map(|task| task.project).collect()).await?;
+    let assignees: BTreeSet<UserId> = new.iter().filter_map(|task| task.assignee).collect();
+    let mut strangers = BTreeSet::new();
+    for user in assignees {
+        if !tx.members().is_member(user).await? {
+            strangers.insert(user);
+        }
+    }
+    let fault = |task: &NewTask| match task.assignee {
+        _ if !projects.contains(&task.project) => Some(TaskError::ProjectUnknown(task.project)),
+        Some(user) if strangers.contains(&user) => Some(TaskError::AssigneeUnknown(user)),
+        _ => None,
+    };
+    let faults: Vec<_> = new.iter().enumerate().filter_map(|(place, task)| Some((place, fault(task)?))).collect();
+    if !faults.is_empty() {
+        return Err(TaskError::Items(faults));
+    }
+    Ok(tx.tasks().insert_many(new, clock.now()).await?)
+}
+
 /// Shows one task.
 pub async fn show(tx: &mut dyn WorkTx, id: TaskId) -> Result<Task, TaskError> {
     tx.tasks().find(id).await?.ok_or(TaskError::NotFound(id))
@@ -271,20 +302,22 @@ pub async fn list_of_project(
     tx: &mut dyn WorkTx,
     project: ProjectId,
     query: &TaskQuery,
-) -> Result<Page<Task>, ProjectError> {
+) -> Result<SortedPage<Task>, ProjectError> {
     projects::show(tx, project).await?;
-    Ok(tx.tasks().list(&TaskQuery { project: Some(project), ..*query }).await?)
+    Ok(tx.tasks().list(&TaskQuery { project: Some(project), ..query.clone() }).await?)
 }
 
-/// Changes the fields given. A change that leaves everything as it is counts as none.
+/// Changes the fields given, if the task has the version expected. A change that leaves everything as it is counts as none.
 pub async fn change(
     tx: &mut dyn WorkTx,
     clock: &dyn Clock,
     editor: Editor,
     id: TaskId,
+    expected: &Expected,
     change: TaskChange,
 ) -> Result<Task, TaskError> {
     let task = own(tx, editor, id).await?;
+    expected.admit(task.version)?;
     let changed = changed(clock, task.clone(), change);
     if changed == task {
         return Ok(task);
@@ -296,13 +329,20 @@ pub async fn change(
 }
 
 /// Finishes a task. Finishing it twice changes nothing.
-pub async fn complete(tx: &mut dyn WorkTx, clock: &dyn Clock, editor: Editor, id: TaskId) -> Result<Task, TaskError> {
-    change(tx, clock, editor, id, TaskChange { status: Some(TaskStatus::Done), ..TaskChange::default() }).await
+pub async fn complete(
+    tx: &mut dyn WorkTx,
+    clock: &dyn Clock,
+    editor: Editor,
+    id: TaskId,
+    expected: &Expected,
+) -> Result<Task, TaskError> {
+    let done = TaskChange { status: Some(TaskStatus::Done), ..TaskChange::default() };
+    change(tx, clock, editor, id, expected, done).await
 }
 
-/// Deletes a task.
-pub async fn delete(tx: &mut dyn WorkTx, editor: Editor, id: TaskId) -> Result<(), TaskError> {
-    own(tx, editor, id).await?;
+/// Deletes a task, if it has the version expected.
+pub async fn delete(tx: &mut dyn WorkTx, editor: Editor, id: TaskId, expected: &Expected) -> Result<(), TaskError> {
+    expected.admit(own(tx, editor, id).await?.version)?;
     if tx.tasks().delete(id).await? { Ok(()) } else { Err(TaskError::NotFound(id)) }
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Media {
     name: &'static str,
 }
 
-const JSON: Media = Media { accepts: is_json, name: "application/json" };
+pub(super) const JSON: Media = Media { accepts: is_json, name: "application/json" };
 
 /// A form, which has no charset to speak of.
 pub(super) const FORM: Media = Media { accepts: is_form, name: "application/x-www-form-urlencoded" };
@@ -124,7 +124,7 @@ fn too_large(limit: usize) -> ApiError {
     error
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ApiError> {
     if let Err(error) = std::str::from_utf8(bytes) {
         return Err(ApiError::invalid("body", "encoding", format!("is not UTF-8 from byte {}", error.valid_up_to())));
     }

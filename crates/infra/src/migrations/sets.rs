@@ -31,6 +31,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     14 "0014_invitations",
     15 "0015_lockout",
     16 "0016_second_factors",
+    17 "0017_search",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -40,6 +41,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     3 "0003_tasks",
     4 "0004_audit_actions",
     5 "0005_task_creators",
+    6 "0006_lists",
 );
 
 #[cfg(test)]

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::uuid::Uuid;
-use tenantry_tenancy::{Clock, MemberRepo, Order, Page, PageQuery, StoreError, UserId};
+use tenantry_tenancy::{Clock, MemberRepo, Page, Position, Search, SortedPage, SortedQuery, StoreError, UserId};
 
 use crate::WorkTx;
 use crate::projects::{NewProject, Project, ProjectChange, ProjectId, ProjectQuery, ProjectRepo, ProjectStatistics};
-use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo};
+use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo, TaskStatus};
 
 /// The work of one tenant, in memory. It answers as Postgres does, except that a failure undoes nothing: whoever needs
 /// that keeps a clone.
@@ -18,7 +17,7 @@ use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use tenantry_tenancy::{SystemClock, UserId};
+/// use tenantry_tenancy::{Expected, SystemClock, UserId};
 /// use tenantry_work::WorkTx;
 /// use tenantry_work::tasks::{self, NewTask, TaskStatus};
 /// use tenantry_work::testing::{MANAGER, MemoryWork, new_project, new_task};
@@ -31,7 +30,7 @@ use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo};
 /// let new = NewTask { assignee: Some(ada), ..new_task(project.id) };
 ///
 /// let task = tasks::create(&mut tx, &SystemClock, &new).await?;
-/// let task = tasks::complete(&mut tx, &SystemClock, MANAGER, task.id).await?;
+/// let task = tasks::complete(&mut tx, &SystemClock, MANAGER, task.id, &Expected::ANY).await?;
 ///
 /// assert_eq!(task.status, TaskStatus::Done);
 /// # Ok(())
@@ -97,9 +96,18 @@ impl ProjectRepo for MemoryWork {
         ProjectRepo::find(self, id).await
     }
 
-    async fn list(&mut self, query: &ProjectQuery) -> Result<Page<Project>, StoreError> {
-        let matching = self.projects.values().filter(|project| admits(query.status, project.status));
-        Ok(page(matching, &query.page, |project| project.id.as_uuid()))
+    async fn lock_existing(&mut self, ids: &BTreeSet<ProjectId>) -> Result<BTreeSet<ProjectId>, StoreError> {
+        Ok(ids.iter().copied().filter(|id| self.projects.contains_key(id)).collect())
+    }
+
+    async fn list(&mut self, query: &ProjectQuery) -> Result<SortedPage<Project>, StoreError> {
+        let matching = self.projects.values().filter(|project| {
+            admits(query.status, project.status)
+                && query.updated_since.is_none_or(|since| project.updated_at >= since.time())
+                && finds(query.search.as_ref(), &[project.name.as_str(), project.description.as_str()])
+        });
+        let order = query.page.order;
+        Ok(page(matching, &query.page, order.is_descending(), |project| order.position(project)))
     }
 
     async fn insert(&mut self, new: &NewProject) -> Result<Project, StoreError> {
@@ -109,6 +117,14 @@ impl ProjectRepo for MemoryWork {
         let project = Project { id, name, description, status, version: 1, created_at: now, updated_at: now };
         self.projects.insert(id, project.clone());
         Ok(project)
+    }
+
+    async fn insert_many(&mut self, new: &[NewProject]) -> Result<Vec<Project>, StoreError> {
+        let mut made = Vec::new();
+        for new in new {
+            made.push(ProjectRepo::insert(self, new).await?);
+        }
+        Ok(made)
     }
 
     async fn update(&mut self, id: ProjectId, change: &ProjectChange) -> Result<Option<Project>, StoreError> {
@@ -149,14 +165,19 @@ impl TaskRepo for MemoryWork {
         Ok(self.tasks.get(&id).cloned())
     }
 
-    async fn list(&mut self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+    async fn list(&mut self, query: &TaskQuery) -> Result<SortedPage<Task>, StoreError> {
         let matching = self.tasks.values().filter(|task| {
             admits(query.project, task.project)
                 && admits(query.status, task.status)
                 && admits(query.priority, task.priority)
                 && query.assignee.is_none_or(|user| task.assignee == Some(user))
+                && query.due_from.is_none_or(|day| task.due.is_some_and(|due| due >= day))
+                && query.due_to.is_none_or(|day| task.due.is_some_and(|due| due <= day))
+                && query.updated_since.is_none_or(|since| task.updated_at >= since.time())
+                && finds(query.search.as_ref(), &[task.title.as_str(), task.description.as_str()])
         });
-        Ok(page(matching, &query.page, |task| task.id.as_uuid()))
+        let order = query.page.order;
+        Ok(page(matching, &query.page, order.is_descending(), |task| order.position(task)))
     }
 
     async fn insert(&mut self, new: &NewTask, completed_at: Option<DateTime<Utc>>) -> Result<Task, TaskError> {
@@ -181,6 +202,15 @@ impl TaskRepo for MemoryWork {
         };
         self.tasks.insert(id, task.clone());
         Ok(task)
+    }
+
+    async fn insert_many(&mut self, new: &[NewTask], now: DateTime<Utc>) -> Result<Vec<Task>, StoreError> {
+        let mut made = Vec::new();
+        for new in new {
+            let completed_at = (new.status == TaskStatus::Done).then_some(now);
+            made.push(TaskRepo::insert(self, new, completed_at).await.map_err(StoreError::internal)?);
+        }
+        Ok(made)
     }
 
     async fn update(&mut self, task: &Task) -> Result<Task, TaskError> {
@@ -218,23 +248,27 @@ fn admits<T: PartialEq>(filter: Option<T>, value: T) -> bool {
     filter.is_none_or(|wanted| wanted == value)
 }
 
-/// Cuts one page out of rows that come by ascending id.
-fn page<'a, T: Clone + 'a>(
-    rows: impl DoubleEndedIterator<Item = &'a T>,
-    query: &PageQuery,
-    id: impl Fn(&T) -> Uuid,
-) -> Page<T> {
-    let follows = |row: &T, after: Uuid| match query.order {
-        Order::Newest => id(row) < after,
-        Order::Oldest => id(row) > after,
+/// A search that is not given finds everything.
+fn finds(search: Option<&Search>, texts: &[&str]) -> bool {
+    search.is_none_or(|search| search.finds(texts))
+}
+
+/// Cuts one page out of rows.
+fn page<'a, T: Clone + 'a, O>(
+    rows: impl Iterator<Item = &'a T>,
+    query: &SortedQuery<O>,
+    is_descending: bool,
+    position: impl Fn(&T) -> Position,
+) -> SortedPage<T> {
+    let mut rows: Vec<_> = rows.map(|row| (position(row), row)).collect();
+    let compare = |a: &Position, b: &Position| {
+        let ascending = a.key.cmp(&b.key).then(a.id.cmp(&b.id));
+        if is_descending { ascending.reverse() } else { ascending }
     };
-    let rest = rows.filter(|row| query.after.is_none_or(|after| follows(row, after)));
-    let wanted = query.limit.get() + 1;
-    let items = match query.order {
-        Order::Newest => rest.rev().take(wanted).cloned().collect(),
-        Order::Oldest => rest.take(wanted).cloned().collect(),
-    };
-    Page::cut(items, query.limit, id)
+    rows.sort_by(|(a, _), (b, _)| compare(a, b));
+    let rest = rows.into_iter().filter(|(at, _)| query.after.as_ref().is_none_or(|after| compare(at, after).is_gt()));
+    let items = rest.take(query.limit.get() + 1).map(|(_, row)| row.clone()).collect();
+    Page::cut(items, query.limit, position)
 }
 
 /// Counts the kinds that occur, in their order.

@@ -1,12 +1,14 @@
 //! What every repository of projects does.
 
-use tenantry_tenancy::{Limit, Order, Page, PageQuery, UserId};
+use std::collections::BTreeSet;
+
+use tenantry_tenancy::{Limit, Moment, Position, Search, SortKey, SortedPage, SortedQuery, UserId};
 
 use super::tasks;
 use crate::WorkTx;
 use crate::projects::{
-    NewProject, Project, ProjectChange, ProjectDescription, ProjectId, ProjectName, ProjectQuery, ProjectStatistics,
-    ProjectStatus,
+    NewProject, Project, ProjectChange, ProjectDescription, ProjectId, ProjectName, ProjectOrder, ProjectQuery,
+    ProjectStatistics, ProjectStatus,
 };
 use crate::tasks::{NewTask, TaskStatus};
 use crate::testing::{new_project, new_task};
@@ -107,8 +109,8 @@ pub(super) async fn deleting_a_project_deletes_its_tasks(tx: &mut dyn WorkTx, _:
 pub(super) async fn projects_come_in_the_order_asked_for(tx: &mut dyn WorkTx, _: UserId) {
     let (floor, ids) = some_projects(tx).await;
 
-    let oldest = list(tx, None, page_of(5, Order::Oldest, Some(floor))).await;
-    let newest = list(tx, None, page_of(5, Order::Newest, None)).await;
+    let oldest = list(tx, None, page_of(5, ProjectOrder::Oldest, Some(floor))).await;
+    let newest = list(tx, None, page_of(5, ProjectOrder::Newest, None)).await;
 
     assert_eq!(ids_of(&oldest), ids);
     assert_eq!(ids_of(&newest), ids.into_iter().rev().collect::<Vec<_>>());
@@ -119,10 +121,10 @@ pub(super) async fn a_page_of_projects_continues_where_the_last_one_ended(tx: &m
 
     let (mut seen, mut sizes, mut next) = (Vec::new(), Vec::new(), Some(floor));
     while let Some(after) = next {
-        let page = list(tx, None, page_of(2, Order::Oldest, Some(after))).await;
+        let page = list(tx, None, page_of(2, ProjectOrder::Oldest, Some(after))).await;
         seen.extend(ids_of(&page));
         sizes.push(page.items.len());
-        next = page.next.map(ProjectId::from_uuid);
+        next = page.next.map(|at| ProjectId::from_uuid(at.id));
     }
 
     assert_eq!((seen, sizes), (ids, vec![2, 2, 1]));
@@ -131,11 +133,12 @@ pub(super) async fn a_page_of_projects_continues_where_the_last_one_ended(tx: &m
 pub(super) async fn a_list_of_projects_is_stable_while_rows_come_and_go(tx: &mut dyn WorkTx, _: UserId) {
     let (_, ids) = some_projects(tx).await;
 
-    let first = list(tx, None, page_of(2, Order::Newest, None)).await;
-    let last = first.next.map(ProjectId::from_uuid).expect("five projects are more than a page of two");
+    let first = list(tx, None, page_of(2, ProjectOrder::Newest, None)).await;
+    let last =
+        first.next.as_ref().map(|at| ProjectId::from_uuid(at.id)).expect("five projects are more than a page of two");
     insert(tx, &new_project()).await;
     delete(tx, last).await;
-    let second = list(tx, None, page_of(2, Order::Newest, Some(last))).await;
+    let second = list(tx, None, page_of(2, ProjectOrder::Newest, Some(last))).await;
 
     let seen = [ids_of(&first), ids_of(&second)].concat();
     assert_eq!(seen, ids.into_iter().rev().take(4).collect::<Vec<_>>());
@@ -149,9 +152,106 @@ pub(super) async fn projects_are_filtered_by_status(tx: &mut dyn WorkTx, _: User
         paused.push(insert(tx, &NewProject { status: ProjectStatus::Paused, ..new_project() }).await.id);
     }
 
-    let full = list(tx, Some(ProjectStatus::Paused), page_of(3, Order::Oldest, Some(floor))).await;
+    let full = list(tx, Some(ProjectStatus::Paused), page_of(3, ProjectOrder::Oldest, Some(floor))).await;
 
     assert_eq!((ids_of(&full), full.next), (paused, None));
+}
+
+pub(super) async fn projects_are_sorted_by_what_they_are_asked_to_be(tx: &mut dyn WorkTx, _: UserId) {
+    let word = ProjectId::generate().to_string().replace('-', "");
+    let mut made = Vec::new();
+    for title in ["b", "a", "c", "b", "a"] {
+        let new = NewProject { name: name(title), description: description(&word), ..new_project() };
+        made.push(insert(tx, &new).await);
+    }
+
+    for order in ProjectOrder::ALL {
+        let mut expected: Vec<_> = made.iter().map(|project| (order.position(project), project.id)).collect();
+        expected.sort_by(|(a, _), (b, _)| (&a.key, a.id).cmp(&(&b.key, b.id)));
+        if order.is_descending() {
+            expected.reverse();
+        }
+
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = SortedQuery { after, ..page_of(2, *order, None) };
+            let query = ProjectQuery { search: Search::parse(&word).ok(), page, ..ProjectQuery::default() };
+            let page = tx.projects().list(&query).await.expect("projects are listed");
+            seen.extend(ids_of(&page));
+            let Some(next) = page.next else { break };
+            after = Some(next);
+        }
+
+        assert_eq!(seen, expected.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), "{order}");
+    }
+}
+
+pub(super) async fn projects_are_found_by_the_beginnings_of_their_words(tx: &mut dyn WorkTx, _: UserId) {
+    let word = ProjectId::generate().to_string().replace('-', "");
+    let titles = ["Ärger im Café", "moon-landing", "Moon", "x"];
+    let mut made = Vec::new();
+    for title in titles {
+        made.push(
+            insert(tx, &NewProject { name: name(title), description: description(&word), ..new_project() }).await.id,
+        );
+    }
+    let change = ProjectChange { name: Some(name("Mars")), ..ProjectChange::default() };
+    update(tx, made[3], &change).await;
+
+    for (searched, found) in [
+        ("moon", vec![made[1], made[2]]),
+        ("MOO land", vec![made[1]]),
+        ("oon", vec![]),
+        ("mars", vec![made[3]]),
+        ("x", vec![]),
+        ("cafe\u{301}", vec![]),
+        ("CAFÉ ärg", vec![made[0]]),
+        ("%", vec![]),
+    ] {
+        let Ok(search) = Search::parse(&format!("{searched} {word}")) else { continue };
+        let page = page_of(200, ProjectOrder::Oldest, None);
+        let query = ProjectQuery { search: Some(search), page, ..ProjectQuery::default() };
+        let page = tx.projects().list(&query).await.expect("projects are listed");
+        let found = if searched == "%" { made.clone() } else { found };
+        assert_eq!(ids_of(&page), found, "{searched}");
+    }
+    delete(tx, made[1]).await;
+    let query = ProjectQuery { search: Search::parse(&format!("landing {word}")).ok(), ..ProjectQuery::default() };
+    assert_eq!(tx.projects().list(&query).await.expect("projects are listed").items, []);
+}
+
+pub(super) async fn projects_are_filtered_by_when_they_were_changed(tx: &mut dyn WorkTx, _: UserId) {
+    let project = insert(tx, &new_project()).await;
+    let at = |seconds| {
+        let time = project.updated_at + chrono::TimeDelta::seconds(seconds);
+        Moment::parse(&time.to_rfc3339()).ok()
+    };
+
+    for (updated_since, is_found) in [(at(0), true), (at(1), false)] {
+        let page = page_of(200, ProjectOrder::Newest, None);
+        let query = ProjectQuery { updated_since, page, ..ProjectQuery::default() };
+        let found = tx.projects().list(&query).await.expect("projects are listed");
+        assert_eq!(ids_of(&found).contains(&project.id), is_found, "{updated_since:?}");
+    }
+}
+
+pub(super) async fn several_projects_are_stored_in_their_order(tx: &mut dyn WorkTx, _: UserId) {
+    let new: Vec<_> = ["c", "a", "b"].map(|title| NewProject { name: name(title), ..new_project() }).into();
+
+    let made = tx.projects().insert_many(&new).await.expect("projects are stored");
+
+    assert_eq!(made.iter().map(|it| it.id).collect::<Vec<_>>(), new.iter().map(|it| it.id).collect::<Vec<_>>());
+    assert_eq!(find(tx, new[1].id).await.as_ref(), Some(&made[1]));
+    assert_eq!(tx.projects().insert_many(&[]).await.expect("nothing is stored"), []);
+}
+
+pub(super) async fn existing_projects_are_told_from_missing_ones(tx: &mut dyn WorkTx, _: UserId) {
+    let (project, missing) = (insert(tx, &new_project()).await.id, ProjectId::generate());
+
+    let existing =
+        tx.projects().lock_existing(&BTreeSet::from([project, missing])).await.expect("projects are looked up");
+
+    assert_eq!(existing, BTreeSet::from([project]));
 }
 
 pub(super) async fn statistics_count_by_status(tx: &mut dyn WorkTx, _: UserId) {
@@ -204,8 +304,12 @@ async fn delete(tx: &mut dyn WorkTx, id: ProjectId) -> bool {
     tx.projects().delete(id).await.expect("a project is deleted")
 }
 
-async fn list(tx: &mut dyn WorkTx, status: Option<ProjectStatus>, page: PageQuery) -> Page<Project> {
-    tx.projects().list(&ProjectQuery { status, page }).await.expect("projects are listed")
+async fn list(
+    tx: &mut dyn WorkTx,
+    status: Option<ProjectStatus>,
+    page: SortedQuery<ProjectOrder>,
+) -> SortedPage<Project> {
+    tx.projects().list(&ProjectQuery { status, page, ..ProjectQuery::default() }).await.expect("projects are listed")
 }
 
 async fn statistics(tx: &mut dyn WorkTx) -> ProjectStatistics {
@@ -222,11 +326,12 @@ async fn some_projects(tx: &mut dyn WorkTx) -> (ProjectId, Vec<ProjectId>) {
     (floor, ids)
 }
 
-fn page_of(limit: u64, order: Order, after: Option<ProjectId>) -> PageQuery {
-    PageQuery { after: after.map(ProjectId::as_uuid), limit: Limit::new(limit).expect("a small page"), order }
+fn page_of(limit: u64, order: ProjectOrder, after: Option<ProjectId>) -> SortedQuery<ProjectOrder> {
+    let behind = |id: ProjectId| Position { key: SortKey::Id, id: id.as_uuid() };
+    SortedQuery { after: after.map(behind), limit: Limit::new(limit).expect("a small page"), order }
 }
 
-fn ids_of(page: &Page<Project>) -> Vec<ProjectId> {
+fn ids_of(page: &SortedPage<Project>) -> Vec<ProjectId> {
     page.items.iter().map(|project| project.id).collect()
 }
 

@@ -1,13 +1,13 @@
 //! What every repository of tasks does.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tenantry_tenancy::{Limit, Order, Page, PageQuery, UserId};
+use tenantry_tenancy::{Day, Limit, Moment, Page, Position, Search, SortKey, SortedPage, SortedQuery, UserId};
 
 use super::projects;
 use crate::WorkTx;
 use crate::projects::ProjectId;
 use crate::tasks::{
-    DueDate, NewTask, Task, TaskDescription, TaskError, TaskId, TaskPriority, TaskQuery, TaskStatus, TaskTitle,
+    NewTask, Task, TaskDescription, TaskError, TaskId, TaskOrder, TaskPriority, TaskQuery, TaskStatus, TaskTitle,
 };
 use crate::testing::{new_project, new_task};
 
@@ -20,7 +20,7 @@ pub(super) async fn a_task_comes_back_as_stored(tx: &mut dyn WorkTx, member: Use
         status: TaskStatus::Done,
         priority: TaskPriority::Urgent,
         assignee: Some(member),
-        due: DueDate::parse("2028-02-29").ok(),
+        due: Day::parse("2028-02-29").ok(),
         creator: Some(member),
         ..plain.clone()
     };
@@ -89,7 +89,7 @@ pub(super) async fn an_update_stores_every_field_and_counts_up(tx: &mut dyn Work
         status: TaskStatus::Done,
         priority: TaskPriority::High,
         assignee: Some(member),
-        due: DueDate::parse("2028-02-29").ok(),
+        due: Day::parse("2028-02-29").ok(),
         completed_at: completion(TaskStatus::Done),
         ..task.clone()
     };
@@ -106,7 +106,7 @@ pub(super) async fn an_update_empties_what_is_none(tx: &mut dyn WorkTx, member: 
     let full = NewTask {
         status: TaskStatus::Done,
         assignee: Some(member),
-        due: DueDate::parse("2028-02-29").ok(),
+        due: Day::parse("2028-02-29").ok(),
         ..new_task(project(tx).await)
     };
     let task = insert(tx, &full).await;
@@ -147,8 +147,8 @@ pub(super) async fn a_deleted_task_is_gone(tx: &mut dyn WorkTx, _: UserId) {
 pub(super) async fn tasks_come_in_the_order_asked_for(tx: &mut dyn WorkTx, _: UserId) {
     let (project, ids) = some_tasks(tx).await;
 
-    let oldest = list(tx, project, page_of(5, Order::Oldest, None)).await;
-    let newest = list(tx, project, page_of(5, Order::Newest, None)).await;
+    let oldest = list(tx, project, page_of(5, TaskOrder::Oldest, None)).await;
+    let newest = list(tx, project, page_of(5, TaskOrder::Newest, None)).await;
 
     assert_eq!(ids_of(&oldest), ids);
     assert_eq!(ids_of(&newest), ids.into_iter().rev().collect::<Vec<_>>());
@@ -157,10 +157,10 @@ pub(super) async fn tasks_come_in_the_order_asked_for(tx: &mut dyn WorkTx, _: Us
 pub(super) async fn a_page_of_tasks_continues_where_the_last_one_ended(tx: &mut dyn WorkTx, _: UserId) {
     let (project, ids) = some_tasks(tx).await;
 
-    let mut page = list(tx, project, page_of(2, Order::Newest, None)).await;
+    let mut page = list(tx, project, page_of(2, TaskOrder::Newest, None)).await;
     let (mut seen, mut sizes) = (ids_of(&page), vec![page.items.len()]);
     while let Some(last) = page.next {
-        page = list(tx, project, page_of(2, Order::Newest, Some(TaskId::from_uuid(last)))).await;
+        page = list(tx, project, page_of(2, TaskOrder::Newest, Some(TaskId::from_uuid(last.id)))).await;
         seen.extend(ids_of(&page));
         sizes.push(page.items.len());
     }
@@ -171,11 +171,11 @@ pub(super) async fn a_page_of_tasks_continues_where_the_last_one_ended(tx: &mut 
 pub(super) async fn a_list_of_tasks_is_stable_while_rows_come_and_go(tx: &mut dyn WorkTx, _: UserId) {
     let (project, ids) = some_tasks(tx).await;
 
-    let first = list(tx, project, page_of(2, Order::Newest, None)).await;
-    let last = first.next.map(TaskId::from_uuid).expect("five tasks are more than a page of two");
+    let first = list(tx, project, page_of(2, TaskOrder::Newest, None)).await;
+    let last = first.next.as_ref().map(|at| TaskId::from_uuid(at.id)).expect("five tasks are more than a page of two");
     insert(tx, &new_task(project)).await;
     delete(tx, last).await;
-    let second = list(tx, project, page_of(2, Order::Newest, Some(last))).await;
+    let second = list(tx, project, page_of(2, TaskOrder::Newest, Some(last))).await;
 
     let seen = [ids_of(&first), ids_of(&second)].concat();
     assert_eq!(seen, ids.into_iter().rev().take(4).collect::<Vec<_>>());
@@ -184,7 +184,7 @@ pub(super) async fn a_list_of_tasks_is_stable_while_rows_come_and_go(tx: &mut dy
 /// Makes a task of every combination of two projects, statuses, priorities and assignees, and asks for each with any
 /// combination of the filters.
 pub(super) async fn filters_combine(tx: &mut dyn WorkTx, member: UserId) {
-    let page = page_of(200, Order::Oldest, Some(TaskId::generate()));
+    let page = page_of(200, TaskOrder::Oldest, Some(TaskId::generate()));
     let (here, there) = (project(tx).await, project(tx).await);
     let mut tasks = Vec::new();
     for bits in 0..16 {
@@ -203,7 +203,8 @@ pub(super) async fn filters_combine(tx: &mut dyn WorkTx, member: UserId) {
             priority: pick(bits, 2, None, Some(TaskPriority::High)),
             assignee: pick(bits, 4, None, Some(member)),
             project: pick(bits, 8, None, Some(there)),
-            page,
+            page: page.clone(),
+            ..TaskQuery::default()
         };
 
         let found = tx.tasks().list(&query).await.expect("tasks are listed");
@@ -212,6 +213,68 @@ pub(super) async fn filters_combine(tx: &mut dyn WorkTx, member: UserId) {
         let expected = tasks.iter().zip(0..16).filter(|(_, task)| task & bits == bits).map(|(task, _)| task.clone());
         assert_eq!(found, Page { items: expected.collect(), next: None }, "{query:?}");
     }
+}
+
+pub(super) async fn tasks_are_sorted_by_what_they_are_asked_to_be(tx: &mut dyn WorkTx, _: UserId) {
+    let project = project(tx).await;
+    let mut made = Vec::new();
+    for due in ["2028-02-29", "", "2027-01-01", "9999-12-31", "", "2027-01-01"] {
+        made.push(insert(tx, &NewTask { due: Day::parse(due).ok(), ..new_task(project) }).await);
+    }
+
+    for order in TaskOrder::ALL {
+        let mut expected: Vec<_> = made.iter().map(|task| (order.position(task), task.id)).collect();
+        expected.sort_by(|(a, _), (b, _)| (&a.key, a.id).cmp(&(&b.key, b.id)));
+        if order.is_descending() {
+            expected.reverse();
+        }
+
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = list(tx, project, SortedQuery { after, ..page_of(2, *order, None) }).await;
+            seen.extend(ids_of(&page));
+            let Some(next) = page.next else { break };
+            after = Some(next);
+        }
+
+        assert_eq!(seen, expected.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), "{order}");
+    }
+}
+
+pub(super) async fn tasks_are_filtered_by_day_words_and_change(tx: &mut dyn WorkTx, _: UserId) {
+    let project = project(tx).await;
+    let due = NewTask { due: Day::parse("2028-02-29").ok(), ..new_task(project) };
+    let due = insert(tx, &NewTask { description: description("Zebra crossing"), ..due }).await;
+    insert(tx, &new_task(project)).await;
+    let day = |day| Day::parse(day).ok();
+    let later = Moment::parse(&(due.updated_at + TimeDelta::seconds(1)).to_rfc3339()).ok();
+
+    for (query, is_found) in [
+        (TaskQuery { due_from: day("2028-02-29"), ..TaskQuery::default() }, true),
+        (TaskQuery { due_from: day("2028-03-01"), ..TaskQuery::default() }, false),
+        (TaskQuery { due_to: day("2028-02-29"), ..TaskQuery::default() }, true),
+        (TaskQuery { due_to: day("2028-02-28"), ..TaskQuery::default() }, false),
+        (TaskQuery { search: Search::parse("cross zeb").ok(), ..TaskQuery::default() }, true),
+        (TaskQuery { updated_since: later, ..TaskQuery::default() }, false),
+    ] {
+        let found =
+            tx.tasks().list(&TaskQuery { project: Some(project), ..query.clone() }).await.expect("tasks are listed");
+        let expected = if is_found { vec![due.clone()] } else { vec![] };
+        assert_eq!(found.items, expected, "{query:?}");
+    }
+}
+
+pub(super) async fn several_tasks_are_stored_in_their_order(tx: &mut dyn WorkTx, member: UserId) {
+    let project = project(tx).await;
+    let statuses = [TaskStatus::Done, TaskStatus::Todo, TaskStatus::Done];
+    let new: Vec<_> = statuses.map(|status| NewTask { status, assignee: Some(member), ..new_task(project) }).into();
+    let now = DateTime::UNIX_EPOCH;
+
+    let made = tx.tasks().insert_many(&new, now).await.expect("tasks are stored");
+
+    assert_eq!(made.iter().map(|it| it.id).collect::<Vec<_>>(), new.iter().map(|it| it.id).collect::<Vec<_>>());
+    assert_eq!(made.iter().map(|it| it.completed_at).collect::<Vec<_>>(), [Some(now), None, Some(now)]);
+    assert_eq!(find(tx, new[1].id).await.as_ref(), Some(&made[1]));
 }
 
 pub(super) async fn a_task_of_an_unknown_project_is_refused(tx: &mut dyn WorkTx, _: UserId) {
@@ -257,7 +320,7 @@ async fn delete(tx: &mut dyn WorkTx, id: TaskId) -> bool {
     tx.tasks().delete(id).await.expect("a task is deleted")
 }
 
-async fn list(tx: &mut dyn WorkTx, project: ProjectId, page: PageQuery) -> Page<Task> {
+async fn list(tx: &mut dyn WorkTx, project: ProjectId, page: SortedQuery<TaskOrder>) -> SortedPage<Task> {
     let query = TaskQuery { project: Some(project), page, ..TaskQuery::default() };
     tx.tasks().list(&query).await.expect("tasks are listed")
 }
@@ -281,11 +344,12 @@ fn completion(status: TaskStatus) -> Option<DateTime<Utc>> {
     (status == TaskStatus::Done).then(|| DateTime::UNIX_EPOCH + TimeDelta::microseconds(1_767_225_600_123_456))
 }
 
-fn page_of(limit: u64, order: Order, after: Option<TaskId>) -> PageQuery {
-    PageQuery { after: after.map(TaskId::as_uuid), limit: Limit::new(limit).expect("1 to 200"), order }
+fn page_of(limit: u64, order: TaskOrder, after: Option<TaskId>) -> SortedQuery<TaskOrder> {
+    let behind = |id: TaskId| Position { key: SortKey::Id, id: id.as_uuid() };
+    SortedQuery { after: after.map(behind), limit: Limit::new(limit).expect("1 to 200"), order }
 }
 
-fn ids_of(page: &Page<Task>) -> Vec<TaskId> {
+fn ids_of(page: &SortedPage<Task>) -> Vec<TaskId> {
     page.items.iter().map(|task| task.id).collect()
 }
 
