@@ -33,7 +33,7 @@ pub async fn rows(admin: &Client, tenant: &Tenant) -> String {
     let (id, schema) = (tenant.tenant.id, tenant.tenant.schema());
     for table in TENANT_TABLES {
         let rows = format!(
-            "select coalesce(jsonb_agg(t order by id), '[]')::text from {schema}.{table} t where tenant_id = '{id}'"
+            "select coalesce(jsonb_agg(t order by t::text), '[]')::text from {schema}.{table} t where tenant_id = '{id}'"
         );
         all += admin.query_one(&rows, &[]).await.unwrap().get(0);
     }

@@ -164,7 +164,7 @@ async fn a_list_comes_in_the_order_asked_for() {
 
         assert!(newest.iter().rev().eq(&oldest) && oldest.is_sorted(), "{list}");
         assert_eq!(ids(&busy.owner.get(&list).await.expect(200)), newest);
-        for sort in ["", "name", "-name", "created_at,name", "%2Bcreated_at", "--created_at", "CREATED_AT", "id%00"] {
+        for sort in ["", "color", "-color", "created_at,name", "%2Bcreated_at", "--created_at", "CREATED_AT", "id%00"] {
             busy.owner.get(&with(&list, &format!("sort={sort}"))).await.expect_field(400, "sort");
         }
     }

@@ -69,12 +69,12 @@ async fn fill(admin: &Client, tenant: &Tenant) {
         "set session_replication_role = replica;
          alter table {schema}.projects disable trigger capture; alter table {schema}.tasks disable trigger capture;
          insert into {schema}.projects (tenant_id, id, name, description, status, updated_at)
-           select t, ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'word' || n % 1000, 'x',
+           select t, ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'word' || n % 1000, repeat('x', 500),
              (array['active', 'paused', 'completed', 'archived'])[n % 4 + 1], timestamptz '2028-01-01' + n * interval '1 minute'
            from (select case n when 0 then '{id}' else gen_random_uuid() end t from generate_series(0, {others}) n) tenants,
              generate_series(1, {each}) n order by n;
          insert into {schema}.tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, due, updated_at)
-           select tenant_id, id, id, name, 'x', (array['todo', 'blocked'])[length(name) % 2 + 1], (array['low', 'high'])[length(name) % 2 + 1],
+           select tenant_id, id, id, name, description, (array['todo', 'blocked'])[length(name) % 2 + 1], (array['low', 'high'])[length(name) % 2 + 1],
              gen_random_uuid(), date '2027-01-01' + ('x' || right(id::text, 4))::bit(16)::int % 1000, updated_at
            from {schema}.projects;
          insert into {schema}.search_words (tenant_id, resource, word, row_id)
@@ -180,7 +180,8 @@ fn text(rows: &[SimpleQueryMessage]) -> String {
 
 /// What is wrong with a plan.
 fn fault(plan: &str) -> Option<&'static str> {
-    let lines = || plan.lines().map(|line| line.trim().trim_start_matches("->").trim_start());
+    let lines =
+        || plan.lines().map(|line| line.trim().trim_start_matches("->").trim_start().trim_start_matches("Parallel "));
     let conditions: Vec<&str> = lines().filter_map(|line| line.strip_prefix("Index Cond: ")).collect();
     let scans = lines()
         .filter(|line| line.starts_with("Index") && line.contains(" Scan") || line.starts_with("Bitmap Index Scan"));

@@ -67,7 +67,12 @@ async fn a_parameter_that_is_malformed_or_given_twice_is_named() {
             let (path, needed) = example.path.split_once('?').unwrap_or((&example.path, ""));
             // What the route must have anyway stands last, so that the parameter is the first at fault.
             let needed = if needed.starts_with(name) { "" } else { needed };
-            for value in ["", "%00", "a%00b", "%0d%0aset-cookie:%20x=1", "💥", "' or 1=1 --", "..", &long] {
+            // Anything with a word in it can be searched for.
+            let is_malformed = |value: &&str| name != "q" || !matches!(*value, "💥" | "' or 1=1 --");
+            for value in ["", "%00", "a%00b", "%0d%0aset-cookie:%20x=1", "💥", "' or 1=1 --", "..", &long]
+                .into_iter()
+                .filter(is_malformed)
+            {
                 let answer = examples.caller(&route).get(&format!("{path}?{name}={value}&{needed}")).await;
                 answer.expect_field(400, name);
             }

@@ -13,6 +13,9 @@ pub enum InvalidSearch {
     /// It has none.
     #[error("must have a word to look for")]
     Empty,
+    /// It has control characters, which nobody types.
+    #[error("must not contain control characters")]
+    Control,
     /// It has too many, or one that is too long.
     #[error("must have at most 8 words of at most 64 characters")]
     TooLong,
@@ -21,6 +24,9 @@ pub enum InvalidSearch {
 impl Search {
     /// Reads up to eight words.
     pub fn parse(raw: &str) -> Result<Self, InvalidSearch> {
+        if raw.chars().any(char::is_control) {
+            return Err(InvalidSearch::Control);
+        }
         let mut found: Vec<String> = words(raw).collect();
         found.sort_unstable();
         found.dedup();
@@ -85,9 +91,10 @@ mod tests {
 
     #[test]
     fn a_search_has_one_to_eight_words() {
-        for empty in ["", " ", "- / …", "\0"] {
+        for empty in ["", " ", "- / …"] {
             assert_eq!(Search::parse(empty), Err(InvalidSearch::Empty), "{empty}");
         }
+        assert_eq!(Search::parse("a\0b"), Err(InvalidSearch::Control));
         assert_eq!(Search::parse("a b c d e f g h i"), Err(InvalidSearch::TooLong));
         assert_eq!(Search::parse(&"x".repeat(65)), Err(InvalidSearch::TooLong));
         assert!(Search::parse("a a a a a a a a a").is_ok());

@@ -4,12 +4,12 @@ set local role tenantry_sec;
 
 -- Lower case as Unicode has it, also where the database itself knows ASCII only.
 do $$ begin
-  execute format('create function sec.fold(text) returns text language sql immutable strict parallel safe return lower($1 collate %s)',
+  execute format('create function sec.fold(text) returns text language sql stable strict parallel safe return lower($1 collate %s)',
     case when exists (select from pg_collation where collname = 'und-x-icu') then '"und-x-icu"' else '"default"' end);
 end $$;
 
 -- The words of a text, as `tenancy/src/search.rs` cuts them: at white space, control characters and punctuation.
-create function sec.words(content text) returns setof text language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp as $$
+create function sec.words(content text) returns setof text language sql stable strict parallel safe set search_path = pg_catalog, pg_temp as $$
   select distinct left(word, 64) from regexp_split_to_table(sec.fold(content),
     '[\s\u0001-\u0020\u007f-\u00a1\u00ab\u00bb\u00bf\u2010-\u2027\u2030-\u205e\u3000-\u303f!-/:-@\[-`{-~]+') word
   where word <> '' limit 2000

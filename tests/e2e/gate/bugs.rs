@@ -98,7 +98,7 @@ pub const BUGS: &[Bug] = &[
     bug("alter table pooled.projects alter tenant_id drop default", &[(TENANT_ID, "pooled.projects")]),
     bug("alter table {own}.projects alter tenant_id set default gen_random_uuid()", &[(TENANT_ID, "{own}.projects")]),
     bug("alter table pooled.tasks drop constraint tasks_pkey", &[(PRIMARY_KEY, "pooled.tasks")]),
-    bug("create index projects_by_name on pooled.projects (name, tenant_id)", &[(INDEX, "pooled.projects_by_name")]),
+    bug("create index names on pooled.projects (name, tenant_id)", &[(INDEX, "pooled.names")]),
     bug("create unique index projects_name on {own}.projects (lower(name))", &[(INDEX, "{own}.projects_name")]),
     bug(
         "alter table pooled.tasks add constraint tasks_assignee_fkey foreign key (assignee_id) references registry.users (id)",
@@ -145,8 +145,8 @@ pub const BUGS: &[Bug] = &[
     bug("grant delete on {own}.audit_events to tenantry_api", &[(AUDIT, "{own}.audit_events")]),
     // Schemas of tenants.
     bug("alter table {own}.projects add extra text", &[(COLUMNS, "{own}.projects")]),
-    bug("alter table {own}.tasks drop due", &[(COLUMNS, "{own}.tasks")]),
-    bug("alter table {own}.tasks alter due type timestamptz", &[(COLUMNS, "{own}.tasks")]),
+    bug("alter table {own}.tasks drop priority", &[(COLUMNS, "{own}.tasks")]),
+    bug("alter table {own}.tasks alter completed_at type timestamp", &[(COLUMNS, "{own}.tasks")]),
     bug(
         "insert into registry.tenants (id, slug, plan, placement, status, owner_email)
          values (gen_random_uuid(), 'ghost', 'enterprise', 'schema', 'active', 'ghost@example.com')",

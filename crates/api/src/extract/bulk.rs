@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -75,7 +75,11 @@ pub(crate) fn of_items(faults: Vec<(usize, ApiError)>) -> ApiError {
 impl<T: ToSchema> PartialSchema for Bulk<T> {
     fn schema() -> RefOr<Schema> {
         let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).min_items(Some(1)).max_items(Some(MAX));
-        ObjectBuilder::new().property("items", items).required("items").into()
+        ObjectBuilder::new()
+            .property("items", items)
+            .required("items")
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+            .into()
     }
 }
 
