@@ -26,6 +26,7 @@ mod gate;
 mod harness;
 mod health;
 mod hosts;
+mod idempotency;
 mod injection;
 mod isolation;
 mod joining;

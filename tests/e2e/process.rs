@@ -12,7 +12,7 @@ use crate::harness::program::{Folder, Program, is_running, signal};
 use crate::harness::{Caller, PATIENCE, Response, connect, eventually};
 
 /// Quick logins; nothing else differs from `make run`.
-const QUICK: &[(&str, &str)] =
+pub const QUICK: &[(&str, &str)] =
     &[("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"), ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1")];
 const TOKENS: &str = "test_tokens.json";
 
@@ -21,7 +21,7 @@ fn tokens(folder: &Folder) -> Value {
 }
 
 /// The owner's token of the first tenant.
-fn first_token(folder: &Folder) -> String {
+pub fn first_token(folder: &Folder) -> String {
     tokens(folder)["tenants"][0]["access_token"].as_str().unwrap().to_owned()
 }
 

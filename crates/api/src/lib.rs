@@ -25,6 +25,7 @@ mod listing;
 mod me;
 mod members;
 mod oauth;
+mod once;
 mod openapi;
 mod own_tenant;
 mod passwords;
@@ -46,7 +47,7 @@ use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
 use tenantry_app::{Mailer, TenantStore, TxtResolver};
-use tenantry_auth::{Authenticator, SecurityEvents, SecurityLog};
+use tenantry_auth::{Authenticator, Sealer, SecurityEvents, SecurityLog};
 use tenantry_tenancy::Clock;
 use tenantry_tenancy::acting::ActingRegistry;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
@@ -60,6 +61,7 @@ pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
 pub use signup::SignupSettings;
 pub use site::Site;
 
+use once::AnswerSealer;
 use routes::Routes;
 
 /// What the API is made of. One per worker thread; everything but the store is shared.
@@ -82,6 +84,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Seals the cursors of lists.
     pub cursors: Cursors,
+    /// Seals the answers kept for requests that may come again.
+    pub answers: Arc<Sealer>,
     /// What requests are bounded by.
     pub limits: Limits,
     /// Where browsers reach the service.
@@ -136,6 +140,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::from(parts.mailer))
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))
+            .app_data(Data::new(AnswerSealer(parts.answers)))
             .app_data(Data::new(parts.limits))
             .app_data(Data::new(parts.site))
             .app_data(Data::new(parts.signup))

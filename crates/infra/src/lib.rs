@@ -5,6 +5,7 @@
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
 
 mod acting;
+mod answers;
 mod api_clients;
 mod api_keys;
 mod audit;

@@ -50,6 +50,16 @@ diesel::allow_tables_to_appear_in_same_query!(search_words, projects);
 diesel::allow_tables_to_appear_in_same_query!(search_words, tasks);
 
 diesel::table! {
+    idempotency_keys (tenant_id, digest) {
+        tenant_id -> Uuid,
+        digest -> Binary,
+        fingerprint -> Binary,
+        answer -> Nullable<Binary>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_events (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -274,8 +284,8 @@ macro_rules! tenant_tables {
 }
 
 /// Every tenant table, for whoever checks what is said about them.
-pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events", "search_words"];
-tenant_tables!(projects, tasks, audit_events, search_words);
+pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events", "search_words", "idempotency_keys"];
+tenant_tables!(projects, tasks, audit_events, search_words, idempotency_keys);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
 pub const SHARED_TABLES: &[&str] =

@@ -19,7 +19,7 @@ use diesel::query_dsl::methods::FilterDsl;
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
-use tenantry_app::{Access, TenantStorePort, TenantTxPort};
+use tenantry_app::{Access, AnswerRepo, TenantStorePort, TenantTxPort};
 use tenantry_tenancy::api_clients::ApiClientRepo;
 use tenantry_tenancy::api_keys::ApiKeyRepo;
 use tenantry_tenancy::audit::AuditRepo;
@@ -232,6 +232,10 @@ impl TenantTxPort for PgTenantTx {
     }
 
     fn access(&mut self) -> &mut dyn AccessTx {
+        self
+    }
+
+    fn answers(&mut self) -> &mut dyn AnswerRepo {
         self
     }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, SignupSettings, Site};
 use tenantry_app::{Mailer, TenantStore};
-use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
+use tenantry_auth::{ApiKeys, Authenticator, Passwords, Sealer, Watch};
 use tenantry_infra::{Dns, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::provisioning::TenantStorage;
 use tenantry_tenancy::{Networks, SystemClock};
@@ -48,6 +48,7 @@ pub struct Services {
     /// Delivers mail.
     pub mailer: Arc<dyn Mailer>,
     cursors: Cursors,
+    answers: Arc<Sealer>,
     settings: Settings,
     api_url: String,
 }
@@ -70,7 +71,7 @@ impl Services {
             attempts: directory.clone(),
             accounts: directory.clone(),
             factors: directory.clone(),
-            sealer: keys::sealer(settings)?,
+            sealer: keys::sealer(settings, "tenantry second factors")?,
             joining: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),
@@ -96,6 +97,7 @@ impl Services {
             resolver: Arc::new(Dns::new(settings.dns_server()?)),
             mailer,
             cursors: keys::cursors(settings)?,
+            answers: Arc::new(keys::sealer(settings, "tenantry answers")?),
             settings: settings.clone(),
             api_url: database.urls.api.clone(),
         })
@@ -140,6 +142,7 @@ impl Services {
             mailer: self.mailer.clone(),
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
+            answers: self.answers.clone(),
             limits: self.settings.limits(),
             signup: SignupSettings { enabled: self.settings.signup.enabled },
             hosts: self.hosts.clone(),

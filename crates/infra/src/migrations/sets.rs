@@ -32,6 +32,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     15 "0015_lockout",
     16 "0016_second_factors",
     17 "0017_search",
+    18 "0018_unaudited",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -42,6 +43,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     4 "0004_audit_actions",
     5 "0005_task_creators",
     6 "0006_lists",
+    7 "0007_idempotency_keys",
 );
 
 #[cfg(test)]
