@@ -169,6 +169,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("precondition_failed", "Changed in the meantime"),
     ("precondition_required", "The version must be named"),
     ("too_large", "The request is too large"),
+    ("range_not_satisfiable", "No such range"),
     ("unsupported_media_type", "Unsupported media type"),
     ("internal", "Internal error"),
     ("unavailable", "Service unavailable"),

@@ -175,7 +175,8 @@ impl Routes {
                 web::method(guarded.clone())
             };
             route.to(move |limits: Data<Limits>, Strict(args): Strict<A>| {
-                bounded(limits.request_time, handler.call(args))
+                let time = if A::STREAMS_BODY { limits.upload_time } else { limits.request_time };
+                bounded(time, handler.call(args))
             })
         });
         &mut self.0.push_mut(Entry { method, path, access, operation, route }).operation

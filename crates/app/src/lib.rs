@@ -4,9 +4,11 @@
 //! tenant's data.
 
 mod dns;
+mod files;
 mod mail;
 mod store;
 
 pub use dns::{DnsError, TxtResolver};
+pub use files::{CollectError, FileError, FileKey, FileStore, FileStream, FileWriter, collect};
 pub use mail::{Mail, Mailer};
 pub use store::{Access, TenantStore, TenantStorePort, TenantTx, TenantTxPort};

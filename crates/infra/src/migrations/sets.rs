@@ -40,6 +40,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     3 "0003_tasks",
     4 "0004_audit_actions",
     5 "0005_task_creators",
+    6 "0006_documents",
 );
 
 #[cfg(test)]
