@@ -20,7 +20,7 @@ pub(crate) use caller::{CameFrom, Can, OperatorCaller, Person, origin, request_i
 pub(crate) use form::{OauthForm, Parameters};
 pub(crate) use path::PathId;
 pub(crate) use query::{Query, refuse as refuse_query};
-pub(crate) use upload::{Arrived, Upload};
+pub(crate) use upload::Upload;
 
 /// Something a handler takes, and what the document says of it.
 ///

@@ -20,8 +20,7 @@ const DOOMED: &str = "doomed";
 impl PgTenantTx {
     /// Moves a blob on, if it is still expected.
     async fn turn(&mut self, id: BlobId, to: &str) -> Result<bool, StoreError> {
-        let expected =
-            self.rows_of(blobs::table).filter(blobs::id.eq(id.as_uuid())).filter(blobs::state.eq(EXPECTED));
+        let expected = self.rows_of(blobs::table).filter(blobs::id.eq(id.as_uuid())).filter(blobs::state.eq(EXPECTED));
         Ok(self.execute(diesel::update(expected).set(blobs::state.eq(to))).await? > 0)
     }
 }

@@ -88,8 +88,7 @@ impl DocumentRepo for PgTenantTx {
     async fn list(&mut self, query: &DocumentQuery) -> Result<Page<Document>, StoreError> {
         let page = query.page;
         let limit = page.limit.get() as i64 + 1;
-        let mut rows =
-            self.rows_of(documents::table).select(DocumentRow::as_select()).limit(limit).into_boxed();
+        let mut rows = self.rows_of(documents::table).select(DocumentRow::as_select()).limit(limit).into_boxed();
         if let Some(project) = query.project {
             rows = rows.filter(documents::project_id.eq(project.as_uuid()));
         }

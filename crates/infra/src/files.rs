@@ -110,7 +110,9 @@ fn failed(error: object_store::Error) -> FileError {
 impl FileStore for Files {
     fn create(&self, key: &FileKey) -> Result<Box<dyn FileWriter>, FileError> {
         let store = self.store_of(key).map_err(failed)?;
-        Ok(Box::new(Writer(BufWriter::with_capacity(store, Path::from(key.path()), PART_BYTES).with_max_concurrency(1))))
+        Ok(Box::new(Writer(
+            BufWriter::with_capacity(store, Path::from(key.path()), PART_BYTES).with_max_concurrency(1),
+        )))
     }
 
     async fn read(&self, key: &FileKey, range: Range<u64>) -> Result<FileStream, FileError> {

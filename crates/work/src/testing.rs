@@ -48,9 +48,5 @@ pub fn new_task(project: ProjectId) -> NewTask {
 
 /// A document to be made, for tests that do not care which.
 pub fn new_document(project: ProjectId) -> NewDocument {
-    NewDocument {
-        id: DocumentId::generate(),
-        project,
-        title: DocumentTitle::parse("plan.pdf").expect("a clean line"),
-    }
+    NewDocument { id: DocumentId::generate(), project, title: DocumentTitle::parse("plan.pdf").expect("a clean line") }
 }

@@ -121,7 +121,8 @@ impl Responder for Download {
             None => HttpResponse::new(StatusCode::NOT_MODIFIED),
             Some((length, stream)) => {
                 // An error cuts the answer short, which its length gives away.
-                let body = SizedStream::new(length, stream.map_err(|error| Box::new(error) as Box<dyn std::error::Error>));
+                let body =
+                    SizedStream::new(length, stream.map_err(|error| Box::new(error) as Box<dyn std::error::Error>));
                 HttpResponse::with_body(StatusCode::OK, BoxBody::new(body))
             }
         };

@@ -54,8 +54,7 @@ impl DocumentRepo for MemoryWork {
         self.check_project_of_document(new.project)?;
         let now = self.clock.now();
         let NewDocument { id, project, title } = new.clone();
-        let document =
-            Document { id, project, title, content: None, version: 1, created_at: now, updated_at: now };
+        let document = Document { id, project, title, content: None, version: 1, created_at: now, updated_at: now };
         self.documents.insert(id, document.clone());
         Ok(document)
     }
