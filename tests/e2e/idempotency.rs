@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::harness::program::Folder;
-use crate::harness::{Caller, PATIENCE, PLACEMENTS, Response, eventually, suite};
+use crate::harness::{Caller, PATIENCE, PLACEMENTS, Response, client, eventually, suite};
 use crate::process::{QUICK, first_token};
 
 const PROJECTS: &str = "/api/v1/projects";
@@ -241,7 +241,7 @@ async fn what_a_killed_server_was_doing_is_done_once() {
 
     let keys: Vec<String> = (0..60).map(|_| key()).collect();
     for round in keys.chunks(20) {
-        let (client, base) = (reqwest::Client::new(), program.base());
+        let (client, base) = (client(), program.base());
         let mut requests = JoinSet::new();
         for key in round {
             let request = client.post(format!("{base}{PROJECTS}")).bearer_auth(&token).header("idempotency-key", key);

@@ -97,7 +97,7 @@ async fn assert_tells_how_to_begin(program: &Program) {
     let (base, path) = url.split_at(url.find("/api").unwrap());
     let nobody = Caller { token: String::new(), base: base.to_owned() };
     assert_eq!(nobody.get(path).await.status, 401);
-    let answer = reqwest::Client::new().get(url).header(name, value).send().await.unwrap();
+    let answer = crate::harness::client().get(url).header(name, value).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let projects: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     assert_eq!(projects["data"].as_array().unwrap().len(), 3);

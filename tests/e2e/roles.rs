@@ -18,12 +18,18 @@ fn may(role: Role, permission: Permission) -> bool {
                 | Permission::WriteProjects
                 | Permission::ReadTasks
                 | Permission::WriteTasks
+                | Permission::ReadDocuments
+                | Permission::WriteDocuments
                 | Permission::ReadMembers
                 | Permission::ReadRoles
         ),
         Role::Viewer => matches!(
             permission,
-            Permission::ReadProjects | Permission::ReadTasks | Permission::ReadMembers | Permission::ReadRoles
+            Permission::ReadProjects
+                | Permission::ReadTasks
+                | Permission::ReadDocuments
+                | Permission::ReadMembers
+                | Permission::ReadRoles
         ),
     }
 }

@@ -13,6 +13,7 @@ mod conditions;
 mod cursor;
 mod devices;
 mod docs;
+mod documents;
 mod domains;
 mod edge;
 mod extract;
@@ -46,7 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use tenantry_app::{Mailer, TenantStore, TxtResolver};
+use tenantry_app::{FileStore, Mailer, TenantStore, TxtResolver};
 use tenantry_auth::{Authenticator, Sealer, SecurityEvents, SecurityLog};
 use tenantry_tenancy::Clock;
 use tenantry_tenancy::acting::ActingRegistry;
@@ -78,6 +79,8 @@ pub struct Parts {
     pub storage: Option<Arc<dyn TenantStorage>>,
     /// Says whether the service can serve.
     pub readiness: Arc<dyn Readiness>,
+    /// Stores the content of documents.
+    pub files: Arc<dyn FileStore>,
     /// Delivers mail.
     pub mailer: Arc<dyn Mailer>,
     /// Tells the time.
@@ -113,6 +116,10 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long a request may take in all.
     pub request_time: Duration,
+    /// The most bytes of a document.
+    pub upload_bytes: usize,
+    /// How long an upload may take in all.
+    pub upload_time: Duration,
     /// The status of a failed authentication: 401, or 403 where an operator wants it so.
     pub rejection_status: u16,
 }
@@ -123,6 +130,8 @@ impl Default for Limits {
             body_bytes: 1024 * 1024,
             body_time: Duration::from_secs(10),
             request_time: Duration::from_secs(30),
+            upload_bytes: 100 * 1024 * 1024,
+            upload_time: Duration::from_secs(30 * 60),
             rejection_status: 401,
         }
     }
@@ -137,6 +146,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::from(parts.acting))
             .app_data(Data::new(tenants::Storage(parts.storage)))
             .app_data(Data::from(parts.readiness))
+            .app_data(Data::from(parts.files))
             .app_data(Data::from(parts.mailer))
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))
@@ -168,6 +178,7 @@ fn all() -> Routes {
     let mut routes = Routes::default();
     projects::routes(&mut routes);
     tasks::routes(&mut routes);
+    documents::routes(&mut routes);
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);

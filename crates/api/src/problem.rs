@@ -203,6 +203,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("idempotency_key_reused", "The key belongs to another request"),
     ("idempotency_key_in_flight", "The first request is still under way"),
     ("too_large", "The request is too large"),
+    ("range_not_satisfiable", "No such range"),
     ("unsupported_media_type", "Unsupported media type"),
     ("internal", "Internal error"),
     ("unavailable", "Service unavailable"),

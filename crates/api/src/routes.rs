@@ -181,7 +181,8 @@ impl Routes {
                 web::method(guarded.clone())
             };
             route.to(move |req: HttpRequest, limits: Data<Limits>, Strict(args): Strict<A>| {
-                let handled = bounded(limits.request_time, handler.call(args));
+                let time = if A::STREAMS_BODY { limits.upload_time } else { limits.request_time };
+                let handled = bounded(time, handler.call(args));
                 async move { once::finish(&req, handled.await).await }
             })
         });

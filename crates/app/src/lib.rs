@@ -5,10 +5,12 @@
 
 mod answers;
 mod dns;
+mod files;
 mod mail;
 mod store;
 
 pub use answers::{AnswerRepo, Claim, Fingerprint, KeyDigest};
 pub use dns::{DnsError, TxtResolver};
+pub use files::{CollectError, FileError, FileKey, FileStore, FileStream, FileWriter, collect};
 pub use mail::{Mail, Mailer};
 pub use store::{Access, HeldTx, TenantStore, TenantStorePort, TenantTx, TenantTxPort};

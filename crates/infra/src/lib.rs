@@ -1,5 +1,5 @@
 //! Postgres behind the ports: pools, scoped transactions, repositories, the registry, migrations and the catalogue gate;
-//! and mail.
+//! mail and files.
 //!
 //! May use `app`, the modules, `tenancy` and the ports of `auth`; the only crate that knows diesel or SQL. Start reading at
 //! [`PgTenantStore`], then `scope.rs`, which writes the first message of every tenant transaction.
@@ -9,11 +9,14 @@ mod answers;
 mod api_clients;
 mod api_keys;
 mod audit;
+mod blobs;
 mod connection;
 mod directory;
 mod dns;
+mod documents;
 mod domains;
 mod error;
+mod files;
 pub mod gate;
 mod invitations;
 mod lists;
@@ -37,6 +40,7 @@ mod tenant_tx;
 pub use connection::{InvalidUrl, Pool, PoolSettings};
 pub use directory::PgDirectory;
 pub use dns::Dns;
+pub use files::{Files, FilesError, S3Settings};
 pub use mail::{Delivery, InvalidMailSettings, MailQueue};
 pub use registry::PgRegistry;
 pub use schema::{SHARED_TABLES, TENANT_TABLES};

@@ -48,6 +48,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(search_words, projects);
 diesel::allow_tables_to_appear_in_same_query!(search_words, tasks);
+diesel::allow_tables_to_appear_in_same_query!(search_words, documents);
 
 diesel::table! {
     idempotency_keys (tenant_id, digest) {
@@ -58,6 +59,36 @@ diesel::table! {
         created_at -> Timestamptz,
     }
 }
+
+diesel::table! {
+    documents (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        project_id -> Uuid,
+        title -> Text,
+        blob_id -> Nullable<Uuid>,
+        content_type -> Nullable<Text>,
+        size -> Nullable<Int8>,
+        sha256 -> Nullable<Text>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    blobs (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        document_id -> Uuid,
+        state -> Text,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(documents, blobs);
 
 diesel::table! {
     audit_events (tenant_id, id) {
@@ -284,8 +315,9 @@ macro_rules! tenant_tables {
 }
 
 /// Every tenant table, for whoever checks what is said about them.
-pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events", "search_words", "idempotency_keys"];
-tenant_tables!(projects, tasks, audit_events, search_words, idempotency_keys);
+pub const TENANT_TABLES: &[&str] =
+    &["projects", "tasks", "documents", "blobs", "audit_events", "search_words", "idempotency_keys"];
+tenant_tables!(projects, tasks, documents, blobs, audit_events, search_words, idempotency_keys);
 
 /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
 pub const SHARED_TABLES: &[&str] =

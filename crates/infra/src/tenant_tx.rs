@@ -30,6 +30,8 @@ use tenantry_tenancy::own_tenant::OwnTenantRepo;
 use tenantry_tenancy::roles::custom::RoleRepo;
 use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
+use tenantry_work::blobs::BlobRepo;
+use tenantry_work::documents::DocumentRepo;
 use tenantry_work::projects::ProjectRepo;
 use tenantry_work::tasks::TaskRepo;
 use tokio::task::unconstrained;
@@ -270,6 +272,14 @@ impl WorkTx for PgTenantTx {
     }
 
     fn tasks(&mut self) -> &mut dyn TaskRepo {
+        self
+    }
+
+    fn documents(&mut self) -> &mut dyn DocumentRepo {
+        self
+    }
+
+    fn blobs(&mut self) -> &mut dyn BlobRepo {
         self
     }
 

@@ -121,7 +121,7 @@ async fn read(payload: &mut Payload, limit: usize) -> Result<BytesMut, ApiError>
     Ok(bytes)
 }
 
-fn too_large(limit: usize) -> ApiError {
+pub(super) fn too_large(limit: usize) -> ApiError {
     let message = format!("must have at most {limit} bytes");
     let mut error = ApiError::invalid("body", "too_large", message);
     (error.status, error.code) = (StatusCode::PAYLOAD_TOO_LARGE, "too_large");

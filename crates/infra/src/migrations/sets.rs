@@ -44,6 +44,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     5 "0005_task_creators",
     6 "0006_lists",
     7 "0007_idempotency_keys",
+    8 "0008_documents",
 );
 
 #[cfg(test)]

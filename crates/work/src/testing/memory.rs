@@ -1,5 +1,7 @@
 //! The work module's tables as maps.
 
+mod documents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Clock, MemberRepo, Page, Position, Search, SortedPage, SortedQuery, StoreError, UserId};
 
 use crate::WorkTx;
+use crate::blobs::{BlobId, BlobRepo};
+use crate::documents::{Document, DocumentId, DocumentRepo};
 use crate::projects::{NewProject, Project, ProjectChange, ProjectId, ProjectQuery, ProjectRepo, ProjectStatistics};
 use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo, TaskStatus};
 
@@ -41,13 +45,22 @@ pub struct MemoryWork {
     clock: Arc<dyn Clock>,
     projects: BTreeMap<ProjectId, Project>,
     tasks: BTreeMap<TaskId, Task>,
+    documents: BTreeMap<DocumentId, Document>,
+    blobs: BTreeMap<BlobId, documents::BlobRow>,
     members: BTreeSet<UserId>,
 }
 
 impl MemoryWork {
     /// No work and no members. The clock says when rows are made and changed.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, projects: BTreeMap::new(), tasks: BTreeMap::new(), members: BTreeSet::new() }
+        Self {
+            clock,
+            projects: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            members: BTreeSet::new(),
+        }
     }
 
     /// The same with one more member.
@@ -78,6 +91,14 @@ impl WorkTx for MemoryWork {
     }
 
     fn tasks(&mut self) -> &mut dyn TaskRepo {
+        self
+    }
+
+    fn documents(&mut self) -> &mut dyn DocumentRepo {
+        self
+    }
+
+    fn blobs(&mut self) -> &mut dyn BlobRepo {
         self
     }
 
@@ -144,6 +165,7 @@ impl ProjectRepo for MemoryWork {
 
     async fn delete(&mut self, id: ProjectId) -> Result<bool, StoreError> {
         self.tasks.retain(|_, task| task.project != id);
+        self.documents.retain(|_, document| document.project != id);
         Ok(self.projects.remove(&id).is_some())
     }
 
