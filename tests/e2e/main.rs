@@ -58,3 +58,4 @@ mod stress;
 mod suspension;
 mod tasks;
 mod unit_of_work;
+// xtask new: resources

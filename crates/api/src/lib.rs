@@ -42,6 +42,7 @@ mod signup;
 mod site;
 mod tasks;
 mod tenants;
+// xtask new: resources
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,6 +180,7 @@ fn all() -> Routes {
     projects::routes(&mut routes);
     tasks::routes(&mut routes);
     documents::routes(&mut routes);
+    // xtask new: routes
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);

@@ -32,6 +32,8 @@ pub trait TenantTxPort: Send {
     /// The work module's share.
     fn work(&mut self) -> &mut dyn WorkTx;
 
+    // xtask new: shares
+
     /// The share of administration.
     fn access(&mut self) -> &mut dyn AccessTx;
 
@@ -79,6 +81,8 @@ impl TenantTx {
     pub fn access(&mut self) -> &mut dyn AccessTx {
         self.0.access()
     }
+
+    // xtask new: accessors
 
     /// Answers kept for requests that may come again.
     pub fn answers(&mut self) -> &mut dyn AnswerRepo {

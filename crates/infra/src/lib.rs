@@ -36,6 +36,7 @@ mod sql;
 pub mod statements;
 mod tasks;
 mod tenant_tx;
+// xtask new: resources
 
 pub use connection::{InvalidUrl, Pool, PoolSettings};
 pub use directory::PgDirectory;

@@ -105,6 +105,8 @@ diesel::table! {
     }
 }
 
+// xtask new: tables
+
 diesel::table! {
     registry.tenants (id) {
         id -> Uuid,
@@ -301,7 +303,10 @@ pub(crate) trait TenantTable: Table + Sized {
 }
 
 macro_rules! tenant_tables {
-    ($($table:ident),+) => {
+    ($(#[$meta:meta])* $list:ident: $($table:ident),+ $(,)?) => {
+        $(#[$meta])*
+        pub const $list: &[&str] = &[$(stringify!($table)),+];
+
         $(
             impl TenantTable for $table::table {
                 type TenantId = $table::tenant_id;
@@ -314,15 +319,30 @@ macro_rules! tenant_tables {
     };
 }
 
-/// Every tenant table, for whoever checks what is said about them.
-pub const TENANT_TABLES: &[&str] =
-    &["projects", "tasks", "documents", "blobs", "audit_events", "search_words", "idempotency_keys"];
-tenant_tables!(projects, tasks, documents, blobs, audit_events, search_words, idempotency_keys);
+tenant_tables! {
+    /// Every tenant table, for whoever checks what is said about them.
+    TENANT_TABLES:
+    projects,
+    tasks,
+    documents,
+    blobs,
+    audit_events,
+    search_words,
+    idempotency_keys,
+    // xtask new: tenant tables
+}
 
-/// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
-pub const SHARED_TABLES: &[&str] =
-    &["memberships", "roles", "api_keys", "domains", "api_clients", "api_client_secrets", "invitations"];
-tenant_tables!(memberships, roles, api_keys, domains, api_clients, api_client_secrets, invitations);
+tenant_tables! {
+    /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
+    SHARED_TABLES:
+    memberships,
+    roles,
+    api_keys,
+    domains,
+    api_clients,
+    api_client_secrets,
+    invitations,
+}
 
 /// A tenant's own row: its key is the tenant.
 impl TenantTable for tenants::table {

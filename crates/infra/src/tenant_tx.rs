@@ -233,6 +233,8 @@ impl TenantTxPort for PgTenantTx {
         self
     }
 
+    // xtask new: shares
+
     fn access(&mut self) -> &mut dyn AccessTx {
         self
     }
@@ -287,6 +289,8 @@ impl WorkTx for PgTenantTx {
         self
     }
 }
+
+// xtask new: modules
 
 impl AccessTx for PgTenantTx {
     fn memberships(&mut self) -> &mut dyn MembershipRepo {

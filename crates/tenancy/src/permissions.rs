@@ -56,6 +56,7 @@ permissions! {
     ReadDocuments = "documents:read",
     /// Create, upload, change and delete documents.
     WriteDocuments = "documents:write",
+    // xtask new: permissions
     /// See who belongs to the tenant.
     ReadMembers = "members:read",
     /// Invite people, change their roles, remove them.

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use tenantry_tenancy::testing::{admits, check_free, finds, page};
 use tenantry_tenancy::{SortedPage, StoreError};
 
-use super::{MemoryWork, admits, check_free, finds, page};
+use super::MemoryWork;
 use crate::blobs::{Blob, BlobId, BlobRepo};
 use crate::documents::{Document, DocumentError, DocumentId, DocumentQuery, DocumentRepo, NewDocument};
 use crate::projects::ProjectId;
