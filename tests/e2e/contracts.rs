@@ -47,7 +47,8 @@ macro_rules! contract {
                 let store = TenantStore::new(PgTenantStore::new(pool(&suite.urls.api, 1)));
                 for (name, check) in $contract {
                     eprintln!("{placement}: {name}");
-                    let checked = store.write(&tenant.scope(), async |tx| {
+                    let scope = tenant.scope();
+                    let checked = store.write(&scope, async |tx| {
                         check(tx.$module()).await;
                         Err::<(), _>(StoreError::internal("undone"))
                     });
@@ -58,6 +59,7 @@ macro_rules! contract {
     };
 }
 
+contract!(the_repositories_of_the_crm_module_keep_its_contract, crm, tenantry_crm::testing::CONTRACT);
 // xtask new: contracts
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod configuration;
 mod contracts;
 mod conventions;
 mod custom_roles;
+mod customers;
 mod directory;
 mod documents;
 mod examples;

@@ -11,6 +11,7 @@ mod auth;
 mod client_tokens;
 mod conditions;
 mod cursor;
+mod customers;
 mod devices;
 mod docs;
 mod documents;
@@ -180,6 +181,7 @@ fn all() -> Routes {
     projects::routes(&mut routes);
     tasks::routes(&mut routes);
     documents::routes(&mut routes);
+    customers::routes(&mut routes);
     // xtask new: routes
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);

@@ -32,6 +32,8 @@ pub trait TenantTxPort: Send {
     /// The work module's share.
     fn work(&mut self) -> &mut dyn WorkTx;
 
+    /// The crm module's share.
+    fn crm(&mut self) -> &mut dyn tenantry_crm::CrmTx;
     // xtask new: shares
 
     /// The share of administration.
@@ -82,6 +84,10 @@ impl TenantTx {
         self.0.access()
     }
 
+    /// The crm module's share.
+    pub fn crm(&mut self) -> &mut dyn tenantry_crm::CrmTx {
+        self.0.crm()
+    }
     // xtask new: accessors
 
     /// Answers kept for requests that may come again.

@@ -11,6 +11,7 @@ mod api_keys;
 mod audit;
 mod blobs;
 mod connection;
+mod customers;
 mod directory;
 mod dns;
 mod documents;

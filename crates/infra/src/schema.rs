@@ -105,6 +105,24 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+customers (tenant_id, id) {
+tenant_id -> Uuid,
+id -> Uuid,
+name -> Text,
+email -> Text,
+phone -> Text,
+address -> Text,
+notes -> Text,
+status -> Text,
+version -> Int8,
+created_at -> Timestamptz,
+updated_at -> Timestamptz,
+}
+}
+
+diesel::allow_tables_to_appear_in_same_query!(search_words, customers);
+
 // xtask new: tables
 
 diesel::table! {
@@ -329,6 +347,7 @@ tenant_tables! {
     audit_events,
     search_words,
     idempotency_keys,
+customers,
     // xtask new: tenant tables
 }
 

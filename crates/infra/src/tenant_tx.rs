@@ -233,6 +233,10 @@ impl TenantTxPort for PgTenantTx {
         self
     }
 
+    fn crm(&mut self) -> &mut dyn tenantry_crm::CrmTx {
+        self
+    }
+
     // xtask new: shares
 
     fn access(&mut self) -> &mut dyn AccessTx {
@@ -288,6 +292,14 @@ impl WorkTx for PgTenantTx {
     fn members(&mut self) -> &mut dyn MemberRepo {
         self
     }
+}
+
+impl tenantry_crm::CrmTx for PgTenantTx {
+    fn customers(&mut self) -> &mut dyn tenantry_crm::customers::CustomerRepo {
+        self
+    }
+
+    // xtask new: crm
 }
 
 // xtask new: modules

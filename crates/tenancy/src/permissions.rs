@@ -56,6 +56,10 @@ permissions! {
     ReadDocuments = "documents:read",
     /// Create, upload, change and delete documents.
     WriteDocuments = "documents:write",
+/// See customers.
+ReadCustomers = "customers:read",
+/// Create, change and delete customers.
+WriteCustomers = "customers:write",
     // xtask new: permissions
     /// See who belongs to the tenant.
     ReadMembers = "members:read",

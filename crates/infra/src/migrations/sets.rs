@@ -45,6 +45,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     6 "0006_lists",
     7 "0007_idempotency_keys",
     8 "0008_documents",
+9 "0009_customers",
     // xtask new: migrations
 );
 
