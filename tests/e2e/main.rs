@@ -49,6 +49,7 @@ mod production;
 mod projects;
 mod provisioning;
 mod queries;
+mod required_factors;
 mod roles;
 mod rules;
 mod schemas;

@@ -23,7 +23,9 @@ use crate::site::Site;
 
 pub(crate) fn routes(routes: &mut Routes) {
     let rejected = StatusCode::UNAUTHORIZED;
-    routes.public(Method::POST, "/api/v1/auth/token", "Log in with a password", token).fails(rejected);
+    let log_in = routes.public(Method::POST, "/api/v1/auth/token", "Log in with a password", token);
+    log_in.fails(rejected);
+    log_in.fails(StatusCode::FORBIDDEN);
     routes
         .public(Method::POST, "/api/v1/auth/token/refresh", "Exchange a refresh token for new tokens", refresh)
         .fails(rejected);
@@ -200,6 +202,7 @@ impl From<LoginError> for ApiError {
         match error {
             LoginError::Rejected(rejection) => Self::rejected(rejection),
             LoginError::SecondFactorRequired => Self::second_factor_required(),
+            LoginError::EnrolmentRequired(ticket) => Self::enrolment_required(ticket),
             LoginError::TenantRequired => {
                 Self::invalid("tenant", "required", "is required: you belong to several tenants")
             }

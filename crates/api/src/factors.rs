@@ -3,7 +3,8 @@
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
-use tenantry_auth::{Authenticator, FactorError};
+use tenantry_auth::{Authenticator, FactorError, TotpSecret};
+use tenantry_tenancy::UserId;
 use utoipa::ToSchema;
 
 use crate::extract::{Body, Person};
@@ -70,11 +71,19 @@ struct RemoveBody {
 
 /// What an authenticator needs. Only in this answer: it is never shown again.
 #[derive(Serialize, ToSchema)]
-struct SecretView {
+pub(crate) struct SecretView {
     /// To be typed in.
     secret: String,
     /// To be shown as a QR code.
     uri: String,
+}
+
+impl SecretView {
+    pub(crate) fn new(user: UserId, secret: &TotpSecret) -> Self {
+        let secret = secret.reveal();
+        let uri = format!("otpauth://totp/Tenantry:{user}?secret={secret}&issuer=Tenantry");
+        Self { secret, uri }
+    }
 }
 
 /// Codes for when the authenticator is lost, each good once. Only in this answer: they are never shown again.
@@ -93,9 +102,8 @@ async fn begin(
     auth: Data<Authenticator>,
     Body(body): Body<BeginBody>,
 ) -> Result<Show<SecretView>, ApiError> {
-    let secret = auth.begin_totp(person.user, &body.password).await?.reveal();
-    let uri = format!("otpauth://totp/Tenantry:{}?secret={secret}&issuer=Tenantry", person.user);
-    Ok(Show(SecretView { secret, uri }))
+    let secret = auth.begin_totp(person.user, &body.password).await?;
+    Ok(Show(SecretView::new(person.user, &secret)))
 }
 
 async fn confirm(

@@ -17,6 +17,7 @@ mod docs;
 mod documents;
 mod domains;
 mod edge;
+mod enrolment;
 mod extract;
 mod factors;
 mod health;
@@ -187,6 +188,7 @@ fn all() -> Routes {
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);
     me::routes(&mut routes);
+    enrolment::routes(&mut routes);
     factors::routes(&mut routes);
     passwords::routes(&mut routes);
     api_clients::routes(&mut routes);

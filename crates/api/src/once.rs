@@ -156,7 +156,7 @@ where
     let done = running(req).ok().and_then(|running| running.done.take());
     let reply = match handled {
         Ok(reply) => reply,
-        Err(mut error) => return error.replay.take().map(|answer| answer.response()).ok_or(error),
+        Err(error) => return error.into_replay().map(|answer| answer.response()),
     };
     let response = reply.respond_to(req);
     let Some(Done { key, held }) = done else { return Ok(response) };

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use tenantry_auth::{AuthError, Busy, Rejection};
+use tenantry_auth::{AuthError, Busy, Rejection, TicketText};
 use tenantry_tenancy::{RequestId, StoreError};
 use utoipa::ToSchema;
 
@@ -35,6 +35,9 @@ pub(crate) struct Problem {
     pub(crate) errors: Vec<FieldError>,
     /// The same as `detail`, for clients that look for it here.
     pub(crate) error: String,
+    /// What to go on with, where a password was proven and something is still missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ticket: Option<String>,
 }
 
 /// What is wrong with one field.
@@ -48,6 +51,15 @@ pub(crate) struct FieldError {
     pub(crate) message: String,
 }
 
+/// What few errors have.
+#[derive(Debug)]
+pub(crate) enum Aside {
+    /// What was answered the first time: this is no failure but the same request again.
+    Replay(Answer),
+    /// For the caller to go on with, and not for our logs.
+    Ticket(TicketText),
+}
+
 /// Why a request failed. Rendered at the edge, which knows the request's id.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -56,23 +68,14 @@ pub(crate) struct ApiError {
     pub(crate) detail: String,
     pub(crate) errors: Vec<FieldError>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// What was answered the first time, if this is no failure but the same request again.
-    pub(crate) replay: Option<Box<Answer>>,
+    pub(crate) aside: Option<Box<Aside>>,
     /// For our logs, never for the caller.
     pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            headers: Vec::new(),
-            replay: None,
-            source: None,
-        }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), aside: None, source: None }
     }
 
     /// A field of the request is not acceptable.
@@ -87,7 +90,7 @@ impl ApiError {
     /// The request was answered before; this is what was said.
     pub(crate) fn replayed(answer: Answer) -> Self {
         let mut replayed = Self::new(StatusCode::OK, "internal", "the request was answered before");
-        replayed.replay = Some(Box::new(answer));
+        replayed.aside = Some(Box::new(Aside::Replay(answer)));
         replayed
     }
 
@@ -135,6 +138,13 @@ impl ApiError {
         error
     }
 
+    /// The password was right, but the tenant wants a second factor of everybody. The ticket is for who has no session.
+    pub(crate) fn enrolment_required(ticket: Option<TicketText>) -> Self {
+        let detail = "the tenant requires a second factor, and you have none yet";
+        let error = Self::new(StatusCode::FORBIDDEN, "second_factor_enrolment_required", detail);
+        Self { aside: ticket.map(Aside::Ticket).map(Box::new), ..error }
+    }
+
     fn unauthenticated(challenge: &'static str) -> Self {
         let mut error = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "authentication failed");
         error.headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
@@ -167,6 +177,21 @@ impl ApiError {
         error
     }
 
+    fn ticket(&self) -> Option<&TicketText> {
+        match self.aside.as_deref() {
+            Some(Aside::Ticket(ticket)) => Some(ticket),
+            Some(Aside::Replay(_)) | None => None,
+        }
+    }
+
+    /// What was answered the first time, or this error.
+    pub(crate) fn into_replay(mut self) -> Result<Answer, Self> {
+        match self.aside.take().map(|aside| *aside) {
+            Some(Aside::Replay(answer)) => Ok(answer),
+            aside => Err(Self { aside: aside.map(Box::new), ..self }),
+        }
+    }
+
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
@@ -183,6 +208,7 @@ impl ApiError {
             request_id,
             errors: self.errors.clone(),
             error: self.detail.clone(),
+            ticket: self.ticket().map(|ticket| ticket.reveal().to_owned()),
         }
     }
 }
@@ -192,6 +218,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("validation", "The request is not valid"),
     ("unauthenticated", "Authentication failed"),
     ("second_factor_required", "A second factor is needed"),
+    ("second_factor_enrolment_required", "A second factor must be enrolled"),
     ("forbidden", "Not allowed"),
     ("cross_site", "A request of another site"),
     ("not_found", "Not found"),

@@ -40,6 +40,8 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/auth/password/reset"),
     ("POST", "/api/v1/auth/api-client/refresh"),
     ("POST", "/api/v1/auth/api-client/token"),
+    ("POST", "/api/v1/auth/second-factor/enrol"),
+    ("POST", "/api/v1/auth/second-factor/enrol/confirm"),
     ("POST", "/api/v1/auth/session"),
     ("POST", "/api/v1/auth/token"),
     ("POST", "/api/v1/auth/token/refresh"),

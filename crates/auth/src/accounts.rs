@@ -195,6 +195,9 @@ impl Authenticator {
     pub async fn switch(&self, user: UserId, tenant: &str) -> Result<Option<Tokens>, LoginError> {
         let memberships = self.accounts.find(user).await?.map_or_else(Vec::new, |account| account.memberships);
         let Ok(membership) = choose(&memberships, Some(tenant)) else { return Ok(None) };
+        if self.lacks_factor(user, membership.tenant).await? {
+            return Err(LoginError::EnrolmentRequired(None));
+        }
         match self.begin(user, membership.tenant).await {
             Err(LoginError::Rejected(Rejection::Membership)) => Ok(None),
             begun => begun.map(Some),

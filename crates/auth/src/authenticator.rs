@@ -67,7 +67,7 @@ pub struct Authenticator {
     pub(crate) session_store: Arc<dyn SessionStore>,
     pub(crate) client_store: Arc<dyn ClientStore>,
     pub(crate) clock: Arc<dyn Clock>,
-    watch: Arc<Watch>,
+    pub(crate) watch: Arc<Watch>,
     /// Tokens whose signature was verified, by their whole text, so that a damaged copy of one is not taken for it.
     verified: Cache<Box<str>, Arc<Principal>>,
 }

@@ -188,6 +188,9 @@ impl Authenticator {
         let live = self.session_store.look_up(&token.digest(), now, self.idle_lifetime()).await?;
         let LiveBrowserSession { session, user, tenant, grant, version, ends_at } =
             live.ok_or(Rejection::SessionUnknown)?;
+        if self.lacks_factor(user, tenant).await? {
+            return Err(Rejection::FactorMissing.into());
+        }
         Ok(Access {
             kind: CredentialKind::BrowserSession,
             actor: Actor::User(user),

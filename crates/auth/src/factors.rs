@@ -94,6 +94,11 @@ impl Authenticator {
     /// Begins an enrolment, for somebody who proves their password once more.
     pub async fn begin_totp(&self, user: UserId, password: &str) -> Result<TotpSecret, FactorError> {
         self.check_password(user, password).await?;
+        self.enrol_totp(user).await
+    }
+
+    /// Begins an enrolment, for somebody who has proven their password.
+    pub(crate) async fn enrol_totp(&self, user: UserId) -> Result<TotpSecret, FactorError> {
         let secret = TotpSecret::generate();
         let begun = self.factors.begin(user, &self.sealer.seal(user.as_uuid().as_bytes(), secret.bytes())).await?;
         if begun { Ok(secret) } else { Err(FactorError::Enrolled) }
@@ -149,13 +154,13 @@ impl Authenticator {
     }
 
     /// What a login needs beyond the password: nothing for somebody without an authenticator. A wrong code is answered like a
-    /// wrong password.
-    pub(crate) async fn check_second_factor(&self, user: UserId, code: Option<&str>) -> Result<(), LoginError> {
+    /// wrong password. Tells whether there was one.
+    pub(crate) async fn check_second_factor(&self, user: UserId, code: Option<&str>) -> Result<bool, LoginError> {
         if self.second_factor(user).await?.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let code = code.ok_or(LoginError::SecondFactorRequired)?;
-        if self.accepts(user, code).await? { Ok(()) } else { Err(Rejection::Code.into()) }
+        if self.accepts(user, code).await? { Ok(true) } else { Err(Rejection::Code.into()) }
     }
 
     async fn accepts(&self, user: UserId, code: &str) -> Result<bool, StoreError> {

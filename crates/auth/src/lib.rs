@@ -12,6 +12,7 @@ pub mod authenticator;
 pub mod browser_sessions;
 pub mod clients;
 pub mod credentials;
+mod enrolment;
 pub mod factors;
 pub mod joining;
 pub mod keys;
@@ -27,6 +28,7 @@ mod sealing;
 mod security;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tickets;
 pub mod tokens;
 pub mod watch;
 
@@ -44,6 +46,7 @@ pub use clients::{
 pub use credentials::{
     CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
 };
+pub use enrolment::EnrolmentError;
 pub use factors::{FactorError, FactorStore, StoredFactor, TotpSecret};
 pub use joining::{Acceptance, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken};
 pub use keys::{KeyError, SigningKeys};
@@ -60,5 +63,6 @@ pub use security::{
     SecurityEvent, SecurityEventId, SecurityEventKind, SecurityEventQuery, SecurityEventStore, SecurityEvents,
     SecurityLog,
 };
+pub use tickets::TicketText;
 pub use tokens::{Holder, IssueError, TokenSettings};
 pub use watch::Watch;

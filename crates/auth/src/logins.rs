@@ -6,9 +6,10 @@ use tenantry_tenancy::{Email, Network, SessionId, StoreError, TenantId, UserId};
 
 use crate::lockout::Attempt;
 use crate::refresh::GRACE;
+use crate::tickets::Purpose;
 use crate::{
     AuthError, Authenticator, DeviceToken, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce,
-    Origin, RefreshToken, Rejection, Rotation, RotationOutcome,
+    Origin, PasswordHash, RefreshToken, Rejection, Rotation, RotationOutcome,
 };
 
 /// What is looked up for a text that is no address, so that it takes as long. Nobody has it (RFC 2606, section 2).
@@ -88,9 +89,13 @@ impl Authenticator {
         }
         let login = login.filter(|_| proven).ok_or(Rejection::Password)?;
         let membership = choose(&login.memberships, attempt.tenant)?;
-        self.renew_hash(&login, attempt.password).await;
+        let password_hash = self.renew_hash(&login, attempt.password).await;
         // Before the attempt is forgiven: a wrong code counts like a wrong password.
-        self.check_second_factor(login.user, attempt.code).await?;
+        let has_factor = self.check_second_factor(login.user, attempt.code).await?;
+        if !has_factor && self.requires_factor(membership.tenant).await? {
+            let ticket = self.ticket(Purpose::Enrol, login.user, membership.tenant, password_hash.as_ref());
+            return Err(LoginError::EnrolmentRequired(Some(ticket)));
+        }
         let fresh = DeviceToken::generate();
         let is_new = self.attempts.welcome(&counted, login.user, &fresh.digest()).await?;
         let device = device.filter(|_| !is_new).unwrap_or(fresh);
@@ -117,6 +122,11 @@ impl Authenticator {
             RotationOutcome::Unknown => return Err(Rejection::RefreshUnknown.into()),
         };
         let LiveSession { session, user, tenant, version, grant, expires_at: _ } = live;
+        if self.lacks_factor(user, tenant).await? {
+            // Or the token that was used up here would look stolen the next time.
+            self.session_store.revoke(user, session, now).await?;
+            return Err(Rejection::FactorMissing.into());
+        }
         let holder = Holder::member(user, tenant, session, grant).at_version(version);
         Ok(self.hand_out(&holder, &old.successor(&nonce))?)
     }
@@ -131,14 +141,21 @@ impl Authenticator {
         }
     }
 
-    /// Hashes the password anew if the parameters have changed since. A login does not fail for it: there will be others.
-    async fn renew_hash(&self, login: &Login, proven: &str) {
-        let Some(old) = login.password_hash.as_ref().filter(|hash| self.passwords.needs_rehash(hash)) else { return };
-        let Ok(new) = self.passwords.rehash(proven).await else { return };
-        if let Err(error) = self.store.set_password_hash(login.user, Some(old), &new).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, user.id = %login.user, "a password hash could not be renewed");
+    /// Hashes the password anew if the parameters have changed since; tells the hash that was proven, as it is kept from now
+    /// on. A login does not fail for it: there will be others.
+    async fn renew_hash(&self, login: &Login, proven: &str) -> Option<PasswordHash> {
+        let hash = login.password_hash.clone();
+        let Some(old) = hash.as_ref().filter(|hash| self.passwords.needs_rehash(hash)) else { return hash };
+        let Ok(new) = self.passwords.rehash(proven).await else { return hash };
+        match self.store.set_password_hash(login.user, Some(old), &new).await {
+            Ok(true) => return Some(new),
+            Ok(false) => {}
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, user.id = %login.user, "a password hash could not be renewed");
+            }
         }
+        hash
     }
 
     pub(crate) async fn begin(&self, user: UserId, tenant: TenantId) -> Result<Tokens, LoginError> {

@@ -2,7 +2,7 @@
 
 use tenantry_tenancy::{SessionId, StoreError};
 
-use crate::Busy;
+use crate::{Busy, TicketText};
 
 /// Why a credential did not become a principal.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,10 @@ pub enum LoginError {
     /// The password is right, but the person has an authenticator and gave no code.
     #[error("a code must be given")]
     SecondFactorRequired,
+    /// The password is right, but the tenant requires a second factor and the person has none. The ticket lets them enrol one;
+    /// who is logged in elsewhere needs none.
+    #[error("a second factor must be enrolled")]
+    EnrolmentRequired(Option<TicketText>),
     /// The password is right, but the person belongs to several tenants and named none.
     #[error("the tenant must be named")]
     TenantRequired,
@@ -101,6 +105,12 @@ pub enum Rejection {
     /// The code of the second factor is wrong, too old, or was used.
     #[error("the code of the second factor is wrong")]
     Code,
+    /// Never issued, expired, for something else, or what it stood for is done or has changed.
+    #[error("the ticket is not good")]
+    Ticket,
+    /// The tenant lets nobody in without a second factor.
+    #[error("the tenant requires a second factor, and the person has none")]
+    FactorMissing,
     /// The person is no member of the tenant named, or of no tenant that is active.
     #[error("the person is not a member of an active tenant of that name")]
     Membership,

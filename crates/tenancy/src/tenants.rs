@@ -143,6 +143,9 @@ pub struct TenantSettings {
     /// Whether every change must name the version it was made from, in `If-Match`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_if_match: bool,
+    /// Whether people get in with a second factor only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_mfa: bool,
 }
 
 crate::text!(
