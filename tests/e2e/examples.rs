@@ -9,13 +9,22 @@ use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tenantry_api::{Access, RouteInfo};
-use tenantry_auth::{NewBrowserSession, SessionStore, SessionToken};
+use tenantry_auth::{
+    NewBrowserSession, NewPasskey, PasskeyId, PasskeyName, PasskeyStore, PublicKey, SessionStore, SessionToken,
+};
 use tenantry_server::Services;
 use tenantry_server::operations::create_operator;
-use tenantry_tenancy::{Email, Role, SessionId, TenantId, UserId};
+use tenantry_tenancy::{Email, RequestId, Role, SessionId, TenantId, UserId};
 
 use crate::harness::names::names;
 use crate::harness::{Caller, Request, Suite, Tenant, apart};
+
+/// The base point of Ed25519 (RFC 8032, section 5.1).
+const ED25519_POINT: [u8; 32] = {
+    let mut point = [0x66; 32];
+    point[0] = 0x58;
+    point
+};
 
 /// A request that its route accepts.
 pub struct Example {
@@ -162,6 +171,17 @@ impl Examples {
                 let new = NewBrowserSession { session, user: self.user, tenant, digest, now, ends_at };
                 apart(async move { services.directory.open(&new).await.unwrap().unwrap() }).await;
                 return session.to_string();
+            }
+            "/api/v1/me/passkeys" => {
+                let (id, user) = (PasskeyId::generate(), self.user);
+                // As short as a credential can be that is another each time, and any point of the curve.
+                let (credential, key) =
+                    (id.as_uuid().as_bytes().to_vec(), PublicKey::from_bytes(&ED25519_POINT).unwrap());
+                let (name, now, request) =
+                    (PasskeyName::parse("example".to_owned()).unwrap(), Utc::now(), RequestId::generate());
+                let new = NewPasskey { id, user, credential, key, counter: 0, name, now, request };
+                assert!(apart(async move { services.directory.add_passkey(&new).await }).await.unwrap());
+                return id.to_string();
             }
             _ => {}
         }

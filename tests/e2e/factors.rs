@@ -65,7 +65,7 @@ async fn a_login_needs_the_code_and_says_so_to_whom_the_password_was_proven() {
     post(&suite, TOKEN, &ada.credentials(&code)).await.expect(200);
     post(&suite, "/api/v1/auth/session", &ada.credentials(&ada.codes[1])).await.expect(200);
     let factors = ada.caller.get("/api/v1/me/factors").await.expect(200);
-    assert_eq!(factors.json, json!({ "totp": true, "recovery_codes": 9 }));
+    assert_eq!(factors.json, json!({ "totp": true, "passkeys": 0, "recovery_codes": 9 }));
 }
 
 #[tokio::test]

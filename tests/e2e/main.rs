@@ -43,6 +43,7 @@ mod operators;
 mod outage;
 mod own_tasks;
 mod own_tenant;
+mod passkeys;
 mod plans;
 mod process;
 mod production;

@@ -85,7 +85,7 @@ struct VerifyBody {
 
 /// Tokens to come back with.
 #[derive(Serialize, ToSchema)]
-struct TokenView {
+pub(crate) struct TokenView {
     /// Send it as `Authorization: Bearer …`.
     access: String,
     /// Exchange it at `/api/v1/auth/token/refresh` once the access token has expired.
@@ -201,7 +201,7 @@ impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Rejected(rejection) => Self::rejected(rejection),
-            LoginError::SecondFactorRequired => Self::second_factor_required(),
+            LoginError::SecondFactorRequired(ticket) => Self::second_factor_required(ticket),
             LoginError::EnrolmentRequired(ticket) => Self::enrolment_required(ticket),
             LoginError::TenantRequired => {
                 Self::invalid("tenant", "required", "is required: you belong to several tenants")

@@ -35,11 +35,13 @@ pub(crate) fn routes(routes: &mut Routes) {
         .fails(StatusCode::CONFLICT);
 }
 
-/// A person's second factor.
+/// A person's second factors.
 #[derive(Debug, Serialize, ToSchema)]
 struct FactorView {
-    /// Whether logging in needs a code.
+    /// Whether there is an authenticator.
     totp: bool,
+    /// How many passkeys there are.
+    passkeys: usize,
     /// How many recovery codes are left.
     recovery_codes: u64,
 }
@@ -93,8 +95,9 @@ struct CodesView {
 }
 
 async fn show(person: Person, auth: Data<Authenticator>) -> Result<Show<FactorView>, ApiError> {
-    let left = auth.second_factor(person.user).await?;
-    Ok(Show(FactorView { totp: left.is_some(), recovery_codes: left.unwrap_or_default() }))
+    let totp = auth.second_factor(person.user).await?.is_some();
+    let (passkeys, recovery_codes) = (auth.passkeys(person.user).await?.len(), auth.recovery_left(person.user).await?);
+    Ok(Show(FactorView { totp, passkeys, recovery_codes }))
 }
 
 async fn begin(

@@ -31,6 +31,7 @@ mod oauth;
 mod once;
 mod openapi;
 mod own_tenant;
+mod passkeys;
 mod passwords;
 mod problem;
 mod projects;
@@ -190,6 +191,7 @@ fn all() -> Routes {
     me::routes(&mut routes);
     enrolment::routes(&mut routes);
     factors::routes(&mut routes);
+    passkeys::routes(&mut routes);
     passwords::routes(&mut routes);
     api_clients::routes(&mut routes);
     client_tokens::routes(&mut routes);

@@ -130,12 +130,11 @@ impl ApiError {
         error
     }
 
-    /// The password was right, and a code is needed as well.
-    pub(crate) fn second_factor_required() -> Self {
+    /// The password was right, and a code or, by the ticket, a passkey is needed as well.
+    pub(crate) fn second_factor_required(ticket: Option<TicketText>) -> Self {
         let mut error = Self::no_credential();
-        (error.code, error.detail) =
-            ("second_factor_required", "a code of your authenticator is needed as well".to_owned());
-        error
+        (error.code, error.detail) = ("second_factor_required", "a second factor is needed as well".to_owned());
+        Self { aside: ticket.map(Aside::Ticket).map(Box::new), ..error }
     }
 
     /// The password was right, but the tenant wants a second factor of everybody. The ticket is for who has no session.

@@ -38,6 +38,8 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/signup/confirm"),
     ("POST", "/api/v1/auth/password/forgot"),
     ("POST", "/api/v1/auth/password/reset"),
+    ("POST", "/api/v1/auth/passkey/finish"),
+    ("POST", "/api/v1/auth/passkey/start"),
     ("POST", "/api/v1/auth/api-client/refresh"),
     ("POST", "/api/v1/auth/api-client/token"),
     ("POST", "/api/v1/auth/second-factor/enrol"),

@@ -13,8 +13,8 @@ use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
     AccountStore, ApiKeyText, ApiKeys, AttemptStore, AuthError, ClientStore, CredentialKind, CredentialStore,
-    FactorStore, Holder, IssueError, JoiningStore, OperatorPrincipal, OperatorToken, Passwords, Principal, Rejection,
-    Sealer, SessionStore, SigningKeys, TokenSettings, Watch,
+    FactorStore, Holder, IssueError, JoiningStore, OperatorPrincipal, OperatorToken, PasskeyStore, Passwords,
+    Principal, Rejection, RelyingParty, Sealer, SessionStore, SigningKeys, TokenSettings, Watch,
 };
 
 /// What an [`Authenticator`] is made of.
@@ -35,6 +35,10 @@ pub struct Parts {
     pub factors: Arc<dyn FactorStore>,
     /// Seals their secrets.
     pub sealer: Sealer,
+    /// Where passkeys are kept.
+    pub passkeys: Arc<dyn PasskeyStore>,
+    /// Who passkeys are for.
+    pub relying_party: RelyingParty,
     /// Where it is kept who was invited and who signed up.
     pub joining: Arc<dyn JoiningStore>,
     /// Proves API keys.
@@ -62,6 +66,8 @@ pub struct Authenticator {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) factors: Arc<dyn FactorStore>,
     pub(crate) sealer: Sealer,
+    pub(crate) passkeys: Arc<dyn PasskeyStore>,
+    pub(crate) relying_party: RelyingParty,
     pub(crate) joining: Arc<dyn JoiningStore>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
@@ -83,6 +89,8 @@ impl Authenticator {
             accounts: parts.accounts,
             factors: parts.factors,
             sealer: parts.sealer,
+            passkeys: parts.passkeys,
+            relying_party: parts.relying_party,
             joining: parts.joining,
             api_keys: parts.api_keys,
             session_store: parts.sessions,

@@ -67,7 +67,7 @@ impl Authenticator {
 
     /// Whether the tenant requires a second factor that the person does not have.
     pub(crate) async fn lacks_factor(&self, user: UserId, tenant: TenantId) -> Result<bool, StoreError> {
-        Ok(self.requires_factor(tenant).await? && self.second_factor(user).await?.is_none())
+        Ok(self.requires_factor(tenant).await? && !self.has_factor(user).await?)
     }
 }
 

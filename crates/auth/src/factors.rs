@@ -13,7 +13,7 @@ use tenantry_tenancy::{RequestId, StoreError, UserId};
 
 use crate::credentials::TokenDigest;
 use crate::opaque;
-use crate::{Authenticator, Busy, LoginError, Rejection};
+use crate::{Authenticator, Busy, LoginError, Rejection, TicketText};
 
 pub use totp::TotpSecret;
 
@@ -35,6 +35,9 @@ pub trait FactorStore: Send + Sync {
 
     /// Uses a recovery code up; false if the person has no such code.
     async fn accept_recovery(&self, user: UserId, digest: &TokenDigest) -> Result<bool, StoreError>;
+
+    /// How many recovery codes the person has.
+    async fn recovery_left(&self, user: UserId) -> Result<u64, StoreError>;
 
     /// Gives the person other recovery codes in place of all they had.
     async fn set_recovery(&self, user: UserId, digests: &[TokenDigest], request: RequestId) -> Result<(), StoreError>;
@@ -89,6 +92,11 @@ impl Authenticator {
     pub async fn second_factor(&self, user: UserId) -> Result<Option<u64>, StoreError> {
         let factor = self.factors.factor(user).await?;
         Ok(factor.filter(|factor| factor.is_confirmed).map(|factor| factor.codes_left))
+    }
+
+    /// How many recovery codes a person has left.
+    pub async fn recovery_left(&self, user: UserId) -> Result<u64, StoreError> {
+        self.factors.recovery_left(user).await
     }
 
     /// Begins an enrolment, for somebody who proves their password once more.
@@ -153,32 +161,44 @@ impl Authenticator {
         Ok(())
     }
 
-    /// What a login needs beyond the password: nothing for somebody without an authenticator. A wrong code is answered like a
-    /// wrong password. Tells whether there was one.
-    pub(crate) async fn check_second_factor(&self, user: UserId, code: Option<&str>) -> Result<bool, LoginError> {
-        if self.second_factor(user).await?.is_none() {
+    /// What a login needs beyond the password: nothing for somebody without a second factor. A wrong code is answered like a
+    /// wrong password. Tells whether there was one. Without a code whoever has a passkey gets the ticket to use it.
+    pub(crate) async fn check_second_factor(
+        &self,
+        user: UserId,
+        code: Option<&str>,
+        ticket: impl FnOnce() -> TicketText + Send,
+    ) -> Result<bool, LoginError> {
+        let has_passkey = !self.passkeys(user).await?.is_empty();
+        if !has_passkey && self.second_factor(user).await?.is_none() {
             return Ok(false);
         }
-        let code = code.ok_or(LoginError::SecondFactorRequired)?;
+        let code = code.ok_or_else(|| LoginError::SecondFactorRequired(has_passkey.then(ticket)))?;
         if self.accepts(user, code).await? { Ok(true) } else { Err(Rejection::Code.into()) }
     }
 
+    /// Whether the person has an authenticator or a passkey.
+    pub(crate) async fn has_factor(&self, user: UserId) -> Result<bool, StoreError> {
+        Ok(self.second_factor(user).await?.is_some() || !self.passkeys(user).await?.is_empty())
+    }
+
     async fn accepts(&self, user: UserId, code: &str) -> Result<bool, StoreError> {
-        let Some(factor) = self.factors.factor(user).await? else { return Ok(false) };
         let now = self.clock.now();
-        if let Some(step) = self.opened(user, &factor.sealed)?.step_of(code, now) {
+        if let Some(factor) = self.factors.factor(user).await?
+            && let Some(step) = self.opened(user, &factor.sealed)?.step_of(code, now)
+        {
             return self.factors.accept(user, step, now, false).await;
         }
         self.factors.accept_recovery(user, &TokenDigest::of(&code.trim().to_lowercase())).await
     }
 
-    async fn check_password(&self, user: UserId, password: &str) -> Result<(), FactorError> {
+    pub(crate) async fn check_password(&self, user: UserId, password: &str) -> Result<(), FactorError> {
         let account = self.accounts.find(user).await?;
         let stored = account.as_ref().and_then(|account| account.password_hash.as_ref());
         if self.passwords.verify(stored, password).await? { Ok(()) } else { Err(FactorError::WrongPassword) }
     }
 
-    async fn new_recovery_codes(&self, user: UserId, request: RequestId) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn new_recovery_codes(&self, user: UserId, request: RequestId) -> Result<Vec<String>, StoreError> {
         let codes: Vec<String> = (0..CODES).map(|_| recovery_code()).collect();
         let digests: Vec<TokenDigest> = codes.iter().map(|code| TokenDigest::of(code)).collect();
         self.factors.set_recovery(user, &digests, request).await?;

@@ -20,6 +20,7 @@ pub mod lockout;
 mod logins;
 mod opaque;
 pub mod operators;
+pub mod passkeys;
 pub mod passwords;
 pub mod principal;
 pub mod refresh;
@@ -54,6 +55,10 @@ pub use lockout::{AttemptStore, DeviceToken};
 pub use logins::{LoginAttempt, Tokens};
 pub use opaque::challenge;
 pub use operators::OperatorToken;
+pub use passkeys::{
+    Ceremony, CeremonyKind, CeremonyToken, Flaw, NewPasskey, OwnPasskey, PasskeyAnswer, PasskeyError, PasskeyId,
+    PasskeyMade, PasskeyName, PasskeyOffer, PasskeyQuestion, PasskeyStore, PublicKey, RelyingParty, StoredPasskey,
+};
 pub use passwords::{Busy, ChoiceError, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
 pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};
 pub use refresh::RefreshToken;

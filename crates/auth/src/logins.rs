@@ -91,10 +91,10 @@ impl Authenticator {
         let membership = choose(&login.memberships, attempt.tenant)?;
         let password_hash = self.renew_hash(&login, attempt.password).await;
         // Before the attempt is forgiven: a wrong code counts like a wrong password.
-        let has_factor = self.check_second_factor(login.user, attempt.code).await?;
+        let ticket = |purpose| self.ticket(purpose, login.user, membership.tenant, password_hash.as_ref());
+        let has_factor = self.check_second_factor(login.user, attempt.code, || ticket(Purpose::Prove)).await?;
         if !has_factor && self.requires_factor(membership.tenant).await? {
-            let ticket = self.ticket(Purpose::Enrol, login.user, membership.tenant, password_hash.as_ref());
-            return Err(LoginError::EnrolmentRequired(Some(ticket)));
+            return Err(LoginError::EnrolmentRequired(Some(ticket(Purpose::Enrol))));
         }
         let fresh = DeviceToken::generate();
         let is_new = self.attempts.welcome(&counted, login.user, &fresh.digest()).await?;

@@ -2,7 +2,7 @@
 
 use tenantry_tenancy::{SessionId, StoreError};
 
-use crate::{Busy, TicketText};
+use crate::{Busy, Flaw, PasskeyId, TicketText};
 
 /// Why a credential did not become a principal.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +24,9 @@ pub enum LoginError {
     /// Address, password and tenant do not go together. Which of them is wrong is for logs only.
     #[error("the login was rejected")]
     Rejected(#[from] Rejection),
-    /// The password is right, but the person has an authenticator and gave no code.
-    #[error("a code must be given")]
-    SecondFactorRequired,
+    /// The password is right, but the person has a second factor and gave no code. The ticket is for who has a passkey.
+    #[error("a second factor must be given")]
+    SecondFactorRequired(Option<TicketText>),
     /// The password is right, but the tenant requires a second factor and the person has none. The ticket lets them enrol one;
     /// who is logged in elsewhere needs none.
     #[error("a second factor must be enrolled")]
@@ -105,6 +105,12 @@ pub enum Rejection {
     /// The code of the second factor is wrong, too old, or was used.
     #[error("the code of the second factor is wrong")]
     Code,
+    /// The answer of a passkey, of which this was wrong.
+    #[error("the passkey is not good: {0}")]
+    Passkey(Flaw),
+    /// Its counter did not go up: there are two of it.
+    #[error("the counter of passkey {0} did not go up")]
+    PasskeyCopied(PasskeyId),
     /// Never issued, expired, for something else, or what it stood for is done or has changed.
     #[error("the ticket is not good")]
     Ticket,

@@ -19,6 +19,8 @@ words!(
         HostMismatch = "host_mismatch",
         /// A refresh token was used again: somebody has a copy.
         RefreshReused = "refresh_reused",
+        /// The counter of a passkey did not go up: somebody has a copy.
+        PasskeyCopied = "passkey_copied",
     }
 );
 

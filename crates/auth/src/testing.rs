@@ -10,6 +10,8 @@ mod factors;
 mod joining;
 pub mod lockout;
 pub mod memory;
+mod passkeys;
+pub mod soft_passkey;
 pub mod world;
 
 use std::sync::Mutex;
@@ -21,6 +23,7 @@ use tenantry_tenancy::{Clock, Plan, Slug, Tenant, TenantId, TenantStatus};
 pub use api_keys::MemoryApiKeys;
 pub use lockout::MemoryAttempts;
 pub use memory::{MemoryCredentials, MemoryDirectory};
+pub use soft_passkey::SoftPasskey;
 pub use world::World;
 
 use crate::{PasswordSettings, Passwords};

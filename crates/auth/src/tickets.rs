@@ -20,6 +20,8 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 pub(crate) enum Purpose {
     /// Enrolling a second factor.
     Enrol,
+    /// Proving a second factor by a passkey.
+    Prove,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
     const fn seal(self) -> &'static [u8] {
         match self {
             Self::Enrol => b"ticket: enrol",
+            Self::Prove => b"ticket: prove",
         }
     }
 }

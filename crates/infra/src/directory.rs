@@ -7,6 +7,7 @@ mod browser_sessions;
 mod factors;
 mod joining;
 mod lockout;
+mod passkeys;
 mod security_events;
 
 use std::time::Duration;

@@ -75,6 +75,8 @@ impl Services {
             accounts: directory.clone(),
             factors: directory.clone(),
             sealer: keys::sealer(settings, "tenantry second factors")?,
+            passkeys: directory.clone(),
+            relying_party: settings.relying_party()?,
             joining: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),

@@ -2,6 +2,7 @@
 
 mod files;
 mod mail;
+mod relying_party;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

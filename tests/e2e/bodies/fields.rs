@@ -140,7 +140,7 @@ async fn a_text_that_a_field_cannot_have_is_named() {
                 let answer = raw(&examples, example, body).send().await;
                 match indifferent(example) {
                     // What one of a few words must be is no proof of anything.
-                    Some(status) if schema["enum"].is_null() => answer.expect(status),
+                    Some(status) if schema["enum"].is_null() && schema["type"] != "object" => answer.expect(status),
                     _ => answer.expect_field(400, &name),
                 };
             }

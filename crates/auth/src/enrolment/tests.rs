@@ -48,7 +48,7 @@ async fn who_has_none_enrols_on_the_way_in_and_needs_it_from_then_on() {
     let (tokens, codes) = confirm(&world, &ticket, &secret.code_at(world.authenticator.clock.now())).await.unwrap();
 
     assert!(world.authenticate(&tokens.access).await.is_ok());
-    assert!(matches!(world.log_in(ADA, PASSWORD, None).await, Err(LoginError::SecondFactorRequired)));
+    assert!(matches!(world.log_in(ADA, PASSWORD, None).await, Err(LoginError::SecondFactorRequired(None))));
     let attempt = LoginAttempt {
         email: ADA,
         password: PASSWORD,

@@ -36,7 +36,7 @@ async fn who_has_an_authenticator_needs_its_code_and_each_code_is_good_once() {
     let (world, _, secret, _) = enrolled().await;
     let first = secret.code_at(world.authenticator.clock.now());
 
-    assert!(matches!(log_in(&world, None).await, Err(LoginError::SecondFactorRequired)));
+    assert!(matches!(log_in(&world, None).await, Err(LoginError::SecondFactorRequired(None))));
     assert!(is_rejected(log_in(&world, Some(&first)).await), "the code that enrolled was used");
     world.clock.advance(STEP);
     let code = secret.code_at(world.authenticator.clock.now());

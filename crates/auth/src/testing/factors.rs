@@ -22,11 +22,21 @@ struct Factor {
     codes: HashSet<TokenDigest>,
 }
 
+impl Factors {
+    /// Recovery codes of somebody without an authenticator, who has lost their last other factor.
+    pub(super) fn forget_spare_codes(&mut self, user: UserId) {
+        if self.0.get(&user).is_some_and(|factor| !factor.is_confirmed) {
+            self.0.remove(&user);
+        }
+    }
+}
+
 #[async_trait]
 impl FactorStore for MemoryCredentials {
     async fn factor(&self, user: UserId) -> Result<Option<StoredFactor>, StoreError> {
         let state = self.state();
-        Ok(state.factors.0.get(&user).map(|factor| StoredFactor {
+        let factor = state.factors.0.get(&user).filter(|factor| !factor.sealed.is_empty());
+        Ok(factor.map(|factor| StoredFactor {
             sealed: factor.sealed.clone(),
             is_confirmed: factor.is_confirmed,
             codes_left: factor.codes.len() as u64,
@@ -54,6 +64,10 @@ impl FactorStore for MemoryCredentials {
 
     async fn accept_recovery(&self, user: UserId, digest: &TokenDigest) -> Result<bool, StoreError> {
         Ok(self.state().factors.0.get_mut(&user).is_some_and(|factor| factor.codes.remove(digest)))
+    }
+
+    async fn recovery_left(&self, user: UserId) -> Result<u64, StoreError> {
+        Ok(self.state().factors.0.get(&user).map_or(0, |factor| factor.codes.len() as u64))
     }
 
     async fn set_recovery(&self, user: UserId, digests: &[TokenDigest], _: RequestId) -> Result<(), StoreError> {

@@ -134,6 +134,7 @@ pub(super) struct State {
     pub(super) clients: super::clients::Clients,
     pub(super) joining: super::joining::Joining,
     pub(super) factors: super::factors::Factors,
+    pub(super) passkeys: super::passkeys::Passkeys,
     operators: HashMap<TokenDigest, OperatorId>,
 }
 

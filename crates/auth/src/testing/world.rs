@@ -6,7 +6,6 @@ use chrono::DateTime;
 use tenantry_tenancy::{ApiKeyId, Clock, Email, PermissionSet, Role, SessionId, Tenant, UserId, Version};
 
 use super::{MemoryApiKeys, MemoryAttempts, MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
-use crate::Sealer;
 use crate::api_keys::{ApiKeyText, ApiKeys, KeyEnvironment, StoredApiKey};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::credentials::TokenDigest;
@@ -17,6 +16,7 @@ use crate::principal::Principal;
 use crate::rejections::{AuthError, LoginError};
 use crate::tokens::{Holder, TokenSettings};
 use crate::watch::Watch;
+use crate::{RelyingParty, Sealer};
 
 /// The password of everybody in a [`World`].
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -67,6 +67,8 @@ impl World {
             accounts: store.clone(),
             factors: store.clone(),
             sealer: Sealer::new(b"the sealing key of a small world", "second factors"),
+            passkeys: store.clone(),
+            relying_party: RelyingParty::new("localhost", "http://localhost:8000"),
             joining: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
             sessions: store.clone(),

@@ -34,6 +34,9 @@ mod registry {
         #[sql_name = "registry.accept_recovery_code"]
         fn accept_recovery_code(person: Uuid, digest: Bytea) -> Bool;
 
+        #[sql_name = "registry.recovery_codes_left"]
+        fn recovery_codes_left(person: Uuid) -> BigInt;
+
         #[sql_name = "registry.set_recovery_codes"]
         fn set_recovery_codes(person: Uuid, digests: Array<Bytea>, request: Uuid) -> Bool;
 
@@ -64,6 +67,12 @@ impl FactorStore for PgDirectory {
     async fn accept_recovery(&self, user: UserId, digest: &TokenDigest) -> Result<bool, StoreError> {
         let question = diesel::select(registry::accept_recovery_code(user.as_uuid(), digest.as_bytes().as_slice()));
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+    }
+
+    async fn recovery_left(&self, user: UserId) -> Result<u64, StoreError> {
+        let question = diesel::select(registry::recovery_codes_left(user.as_uuid()));
+        let left = self.pool.load::<_, i64, _>(question).await?.pop().unwrap_or_default();
+        trusted(u64::try_from(left))
     }
 
     async fn set_recovery(&self, user: UserId, digests: &[TokenDigest], request: RequestId) -> Result<(), StoreError> {

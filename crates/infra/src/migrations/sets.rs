@@ -33,6 +33,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     16 "0016_second_factors",
     17 "0017_search",
     18 "0018_unaudited",
+    19 "0019_passkeys",
 );
 
 /// The tables of tenants: once per schema that has them.

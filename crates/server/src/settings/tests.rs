@@ -74,3 +74,22 @@ fn a_wrong_setting_is_named() {
         assert_eq!(error.lines().count(), 1, "{error}");
     }
 }
+
+#[test]
+fn passkeys_are_for_the_host_of_the_public_url_and_this_machine_is_localhost() {
+    for (url, id, origin) in [
+        ("https://api.example.com", "api.example.com", "https://api.example.com"),
+        ("https://API.example.com:443/", "api.example.com", "https://api.example.com"),
+        ("https://api.example.com:8443", "api.example.com", "https://api.example.com:8443"),
+        ("http://localhost:8000", "localhost", "http://localhost:8000"),
+        ("http://127.0.0.1:8000", "localhost", "http://localhost:8000"),
+        ("http://[::1]:8000", "localhost", "http://localhost:8000"),
+    ] {
+        let variables =
+            [("APP_ENV", "development"), ("DATABASE_URL", "postgres://x@y/z"), ("TENANTRY_HTTP__PUBLIC_URL", url)];
+
+        let site = read(&variables).unwrap().relying_party().unwrap();
+
+        assert_eq!((site.id(), site.origin()), (id, origin), "{url}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Passkeys, in memory.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tenantry_tenancy::{RequestId, StoreError, UserId};
+
+use super::MemoryCredentials;
+use crate::credentials::TokenDigest;
+use crate::passkeys::{
+    Ceremony, CeremonyKind, MOST_PASSKEYS, NewPasskey, OwnPasskey, PasskeyId, PasskeyStore, StoredPasskey,
+};
+
+/// Passkeys in the order they came in, and ceremonies under way.
+#[derive(Debug, Default)]
+pub(super) struct Passkeys {
+    kept: Vec<(NewPasskey, Option<DateTime<Utc>>)>,
+    ceremonies: HashMap<TokenDigest, Ceremony>,
+}
+
+#[async_trait]
+impl PasskeyStore for MemoryCredentials {
+    async fn begin_ceremony(&self, ceremony: &Ceremony, _: DateTime<Utc>) -> Result<(), StoreError> {
+        self.state().passkeys.ceremonies.insert(ceremony.digest, ceremony.clone());
+        Ok(())
+    }
+
+    async fn take_ceremony(
+        &self,
+        digest: &TokenDigest,
+        kind: CeremonyKind,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Ceremony>, StoreError> {
+        let ceremonies = &mut self.state().passkeys.ceremonies;
+        if ceremonies.get(digest).is_none_or(|it| it.kind != kind) {
+            return Ok(None);
+        }
+        Ok(ceremonies.remove(digest).filter(|it| now < it.expires_at))
+    }
+
+    async fn add_passkey(&self, new: &NewPasskey) -> Result<bool, StoreError> {
+        let kept = &mut self.state().passkeys.kept;
+        let is_taken = kept.iter().any(|(it, _)| it.credential == new.credential);
+        if is_taken || kept.iter().filter(|(it, _)| it.user == new.user).count() >= MOST_PASSKEYS {
+            return Ok(false);
+        }
+        kept.push((new.clone(), None));
+        Ok(true)
+    }
+
+    async fn passkeys_of(&self, user: UserId) -> Result<Vec<OwnPasskey>, StoreError> {
+        let state = self.state();
+        let own = state.passkeys.kept.iter().filter(|(it, _)| it.user == user);
+        let own = own.map(|(it, last_used_at)| OwnPasskey {
+            id: it.id,
+            credential: it.credential.clone(),
+            name: it.name.clone(),
+            created_at: it.now,
+            last_used_at: *last_used_at,
+        });
+        Ok(own.collect())
+    }
+
+    async fn passkey(&self, credential: &[u8]) -> Result<Option<StoredPasskey>, StoreError> {
+        let state = self.state();
+        let found = state.passkeys.kept.iter().find(|(it, _)| it.credential == credential);
+        Ok(found.map(|(it, _)| StoredPasskey { id: it.id, user: it.user, key: it.key.clone() }))
+    }
+
+    async fn use_passkey(&self, id: PasskeyId, counter: u32, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let found = state.passkeys.kept.iter_mut().find(|(it, _)| it.id == id);
+        let Some((passkey, used)) = found.filter(|(it, _)| it.counter < counter || (it.counter, counter) == (0, 0))
+        else {
+            return Ok(false);
+        };
+        (passkey.counter, *used) = (counter, Some(now));
+        Ok(true)
+    }
+
+    async fn remove_passkey(&self, user: UserId, id: PasskeyId, _: RequestId) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let before = state.passkeys.kept.len();
+        state.passkeys.kept.retain(|(it, _)| (it.id, it.user) != (id, user));
+        let is_removed = state.passkeys.kept.len() < before;
+        if is_removed && !state.passkeys.kept.iter().any(|(it, _)| it.user == user) {
+            state.factors.forget_spare_codes(user);
+        }
+        Ok(is_removed)
+    }
+}

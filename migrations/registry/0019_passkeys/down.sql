@@ -1,0 +1,10 @@
+drop function registry.recovery_codes_left(uuid);
+drop function registry.remove_passkey(uuid, uuid, uuid);
+drop function registry.use_passkey(uuid, bigint, timestamptz);
+drop function registry.passkey(bytea);
+drop function registry.passkeys_of(uuid);
+drop function registry.add_passkey(uuid, uuid, bytea, bytea, bigint, text, bigint, timestamptz, uuid);
+drop function registry.take_passkey_ceremony(bytea, text, timestamptz);
+drop function registry.begin_passkey_ceremony(bytea, text, bytea, uuid, uuid, timestamptz, timestamptz);
+drop table registry.passkey_ceremonies;
+drop table registry.passkeys;
