@@ -32,6 +32,7 @@ mod openapi;
 mod own_tenant;
 mod passwords;
 mod problem;
+mod products;
 mod projects;
 mod proxies;
 mod reply;
@@ -41,6 +42,8 @@ mod security_events;
 mod sessions;
 mod signup;
 mod site;
+mod stock_movements;
+mod suppliers;
 mod tasks;
 mod tenants;
 // xtask new: resources
@@ -182,6 +185,9 @@ fn all() -> Routes {
     tasks::routes(&mut routes);
     documents::routes(&mut routes);
     customers::routes(&mut routes);
+    suppliers::routes(&mut routes);
+    products::routes(&mut routes);
+    stock_movements::routes(&mut routes);
     // xtask new: routes
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);

@@ -123,6 +123,53 @@ updated_at -> Timestamptz,
 
 diesel::allow_tables_to_appear_in_same_query!(search_words, customers);
 
+diesel::table! {
+suppliers (tenant_id, id) {
+tenant_id -> Uuid,
+id -> Uuid,
+name -> Text,
+email -> Text,
+phone -> Text,
+address -> Text,
+notes -> Text,
+status -> Text,
+version -> Int8,
+created_at -> Timestamptz,
+updated_at -> Timestamptz,
+}
+}
+
+diesel::allow_tables_to_appear_in_same_query!(search_words, suppliers);
+
+diesel::table! {
+products (tenant_id, id) {
+tenant_id -> Uuid,
+id -> Uuid,
+name -> Text,
+sku -> Text,
+description -> Text,
+status -> Text,
+stock -> Int8,
+        version -> Int8,
+created_at -> Timestamptz,
+updated_at -> Timestamptz,
+}
+}
+
+diesel::allow_tables_to_appear_in_same_query!(search_words, products);
+
+diesel::table! {
+    stock_movements (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        product_id -> Uuid,
+        quantity -> Int8,
+        reason -> Text,
+        note -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
 // xtask new: tables
 
 diesel::table! {
@@ -348,6 +395,9 @@ tenant_tables! {
     search_words,
     idempotency_keys,
 customers,
+suppliers,
+products,
+    stock_movements,
     // xtask new: tenant tables
 }
 

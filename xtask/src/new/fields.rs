@@ -337,7 +337,15 @@ pub(super) fn inline(fields: &[Field], thing: &str) -> Vec<(&'static str, String
         ("day", has(&is_date, "Day, ")),
         ("naive", has(&is_date, "NaiveDate, ")),
         ("parsed", if words.is_empty() { String::new() } else { "parsed, ".to_owned() }),
-        ("life", "<'a>".to_owned()),
+        (
+            "required",
+            fields
+                .iter()
+                .skip(1)
+                .filter(|field| field.is_line())
+                .map(|field| format!(", \"{}\": \"x\"", field.name))
+                .collect(),
+        ),
     ]
 }
 
