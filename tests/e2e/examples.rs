@@ -9,7 +9,7 @@ use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tenantry_api::{Access, RouteInfo};
-use tenantry_auth::{NewBrowserSession, SessionStore, SessionToken};
+use tenantry_auth::{NewBrowserSession, Proof, SessionStore, SessionToken};
 use tenantry_server::Services;
 use tenantry_server::operations::create_operator;
 use tenantry_tenancy::{Email, Role, SessionId, TenantId, UserId};
@@ -159,7 +159,8 @@ impl Examples {
             "/api/v1/me/sessions" => {
                 let (session, now) = (SessionId::generate(), Utc::now());
                 let (digest, ends_at) = (SessionToken::generate().digest(), now + TimeDelta::days(1));
-                let new = NewBrowserSession { session, user: self.user, tenant, digest, now, ends_at };
+                let proof = Proof { password_hash: None, second_factor: false };
+                let new = NewBrowserSession { session, user: self.user, tenant, digest, now, ends_at, proof };
                 apart(async move { services.directory.open(&new).await.unwrap().unwrap() }).await;
                 return session.to_string();
             }

@@ -32,6 +32,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     15 "0015_lockout",
     16 "0016_second_factors",
     17 "0017_search",
+    18 "0018_hardening",
 );
 
 /// The tables of tenants: once per schema that has them.
