@@ -22,6 +22,7 @@ mod custom_roles;
 mod directory;
 mod examples;
 mod factors;
+mod feed;
 mod gate;
 mod harness;
 mod health;

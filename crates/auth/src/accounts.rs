@@ -201,12 +201,7 @@ impl Authenticator {
     /// Begins a session in another tenant of the person, named by slug or id, that ends with the one they are in at the
     /// latest. `None` if there is no such tenant, the person is no member, it is not active, or their session is over: nobody
     /// can tell which.
-    pub async fn switch(
-        &self,
-        user: UserId,
-        session: SessionId,
-        tenant: &str,
-    ) -> Result<Option<Tokens>, LoginError> {
+    pub async fn switch(&self, user: UserId, session: SessionId, tenant: &str) -> Result<Option<Tokens>, LoginError> {
         let memberships = self.accounts.find(user).await?.map_or_else(Vec::new, |account| account.memberships);
         let Ok(membership) = choose(&memberships, Some(tenant)) else { return Ok(None) };
         match self.begin(user, membership.tenant, Ground::Session(session)).await {

@@ -237,11 +237,7 @@ impl Authenticator {
     }
 
     /// An access token alone, for a client that has proved who it is, with no more than `scopes`.
-    pub fn issue_to_client(
-        &self,
-        client: &ClientGrant,
-        scopes: PermissionSet,
-    ) -> Result<IssuedToken, StoreError> {
+    pub fn issue_to_client(&self, client: &ClientGrant, scopes: PermissionSet) -> Result<IssuedToken, StoreError> {
         self.issue_for_a_while(client, scopes, None, self.settings().access_lifetime)
     }
 

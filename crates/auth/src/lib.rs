@@ -41,8 +41,8 @@ pub use clients::{
     NewClientSession,
 };
 pub use credentials::{
-    Begun, CredentialStore, Ground, LiveSession, Login, Membership, NewSession, Nonce, Proof, Rotation, RotationOutcome,
-    TokenDigest,
+    Begun, CredentialStore, Ground, LiveSession, Login, Membership, NewSession, Nonce, Proof, Rotation,
+    RotationOutcome, TokenDigest,
 };
 pub use factors::{FactorError, FactorStore, Sealer, StoredFactor, TotpSecret};
 pub use joining::{

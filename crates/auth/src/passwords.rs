@@ -102,12 +102,7 @@ impl Passwords {
     }
 
     /// The same at a place that was taken before.
-    pub(crate) async fn verify_at(
-        &self,
-        place: Place,
-        stored: Option<&PasswordHash>,
-        raw: &str,
-    ) -> Result<bool, Busy> {
+    pub(crate) async fn verify_at(&self, place: Place, stored: Option<&PasswordHash>, raw: &str) -> Result<bool, Busy> {
         let possible = stored.is_some() && raw.len() <= Password::MAX_BYTES;
         let hash = stored.unwrap_or(&self.dummy).parsed();
         let raw = if possible { normalised(raw) } else { String::new() };

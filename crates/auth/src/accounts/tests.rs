@@ -66,9 +66,8 @@ async fn who_stole_a_session_and_guesses_the_password_must_wait() {
     let tenant = world.add_tenant("home");
     let user = world.add_person(ADDRESS, &[(&tenant, Role::Owner)]).await;
     let session = session_of(&world, None).await;
-    let change = async |current| {
-        world.authenticator.change_password(user, session, (current, NEW), RequestId::generate()).await
-    };
+    let change =
+        async |current| world.authenticator.change_password(user, session, (current, NEW), RequestId::generate()).await;
 
     for _ in 0..5 {
         assert!(matches!(change("a guess").await, Err(AccountError::WrongPassword)));

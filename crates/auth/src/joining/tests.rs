@@ -69,9 +69,8 @@ async fn an_invitation_is_answered_in_time_or_not_at_all() {
 async fn an_address_that_signs_up_gets_one_mail_a_minute_and_a_day_to_confirm() {
     let (world, _) = world().await;
     let ask = async || world.authenticator.sign_up(signup()).await.unwrap();
-    let confirm = async |token: &SignupToken, password| {
-        world.authenticator.confirm_signup(&token.reveal(), None, password).await
-    };
+    let confirm =
+        async |token: &SignupToken, password| world.authenticator.confirm_signup(&token.reveal(), None, password).await;
 
     let first = ask().await.unwrap();
     assert!(ask().await.is_none());

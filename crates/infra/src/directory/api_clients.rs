@@ -61,12 +61,7 @@ impl RotationRow {
         };
         let (client_id, tenant_id) = (self.client_id, self.tenant_id);
         let grant = ClientRow { client_id, tenant_id, permissions, version }.into();
-        Ok(ClientRotation::Live {
-            session: SessionId::from_uuid(self.session_id),
-            grant,
-            nonce,
-            ends_at: self.ends_at,
-        })
+        Ok(ClientRotation::Live { session: SessionId::from_uuid(self.session_id), grant, nonce, ends_at: self.ends_at })
     }
 }
 
