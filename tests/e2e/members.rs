@@ -141,6 +141,26 @@ async fn whoever_becomes_the_only_owner_meanwhile_stays_one() {
 }
 
 #[tokio::test]
+async fn who_is_removed_meanwhile_gets_no_key() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let (admin, member) = (suite.admin().await, tenant.caller(Role::Admin));
+    let removal = format!(
+        "begin; delete from registry.memberships where tenant_id = '{}' and user_id = '{}'",
+        tenant.tenant.id,
+        tenant.user(Role::Admin)
+    );
+    admin.batch_execute(&removal).await.unwrap();
+
+    let body = json!({ "name": "Importer", "scopes": ["projects:read"] });
+    let made = tokio::spawn(async move { member.post("/api/v1/api-keys", body).await });
+    eventually("the request waits", PATIENCE, async || held_up(&suite, &admin).await > 0).await;
+    admin.batch_execute("commit").await.unwrap();
+
+    made.await.unwrap().expect(409);
+}
+
+#[tokio::test]
 async fn nobody_changes_or_removes_somebody_who_may_do_more() {
     let suite = suite().await;
     let tenant = suite.tenant(PLACEMENTS[0]).await;

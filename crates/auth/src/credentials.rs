@@ -50,7 +50,8 @@ pub trait CredentialStore: Send + Sync {
     /// 5. Otherwise: `used_at = now` and the nonce are stored with the old token and the new one is inserted into the
     ///    same session; it expires at `expires_at` or with the session, whichever is sooner: [`RotationOutcome::Rotated`].
     ///
-    /// A used token must be kept until it expires, or its reuse could not be told from a typing error.
+    /// A used token must be kept for a day, or its reuse could not be told from a typing error: whoever has stolen one comes
+    /// back with it sooner, or with nothing that is good.
     async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError>;
 
     /// The operator whose token has this digest, if that operator may still act.

@@ -1,3 +1,6 @@
+drop function registry.forget_used_tokens(timestamptz);
+drop index registry.api_client_tokens_by_use;
+drop index registry.refresh_tokens_by_use;
 drop function registry.void_grant(uuid, timestamptz);
 drop function registry.refresh_api_client(bytea, bytea, bytea, timestamptz, interval, timestamptz);
 drop function registry.reset_password(bytea, text, bytea, timestamptz, timestamptz, uuid);

@@ -242,6 +242,19 @@ begin
   return true;
 end $$;
 
+-- Housekeeping forgets tokens that were used long ago: a session that is refreshed often has many.
+create index refresh_tokens_by_use on registry.refresh_tokens (used_at) where used_at is not null;
+create index api_client_tokens_by_use on registry.api_client_tokens (used_at) where used_at is not null;
+create function registry.forget_used_tokens(before timestamptz) returns boolean
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  delete from registry.refresh_tokens t where t.used_at < before;
+  delete from registry.api_client_tokens t where t.used_at < before;
+  return true;
+end $$;
+revoke all on function registry.forget_used_tokens(timestamptz) from public;
+grant execute on function registry.forget_used_tokens(timestamptz) to tenantry_platform;
+
 revoke all on function registry.still_proven(uuid, text, boolean),
   registry.open_proven_session(uuid, uuid, uuid, bytea, timestamptz, timestamptz, timestamptz, text, boolean),
   registry.switch_session(uuid, uuid, uuid, uuid, bytea, timestamptz, timestamptz, timestamptz),

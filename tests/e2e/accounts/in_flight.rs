@@ -69,3 +69,25 @@ async fn a_switch_in_flight_does_not_survive_its_session() {
     admin.batch_execute("commit").await.unwrap();
     switch.await.unwrap().expect(404);
 }
+
+#[tokio::test]
+async fn a_login_in_flight_does_not_survive_a_factor_that_it_did_not_prove() {
+    let suite = suite().await;
+    for path in [TOKEN, "/api/v1/auth/session"] {
+        let tenant = suite.tenant(PLACEMENTS[0]).await;
+        let (person, user) = (Person::new(&suite, &tenant, Role::Member).await, tenant.user(Role::Member));
+        let admin = suite.admin().await;
+        let enrol = format!(
+            "begin; select from registry.users where id = '{user}' for update;
+             insert into registry.totp_factors (user_id, secret, confirmed_at) values ('{user}', 'x', now())"
+        );
+        admin.batch_execute(&enrol).await.unwrap();
+
+        let body = json!({ "username": person.email, "password": super::OLD });
+        let login = tokio::spawn(suite.request(reqwest::Method::POST, path).json(&body).send());
+        eventually("the login waits", PATIENCE, async || held_up(&suite, &admin).await > 0).await;
+        admin.batch_execute("commit").await.unwrap();
+
+        login.await.unwrap().expect(401);
+    }
+}

@@ -63,16 +63,16 @@ mod registry {
 #[async_trait]
 impl SessionStore for PgDirectory {
     async fn open(&self, new: &NewBrowserSession) -> Result<Option<RoleGrant>, StoreError> {
-        let open = "SELECT * FROM registry.open_proven_browser_session($1, $2, $3, $4, $5, $6, $7, $8)";
-        let question = diesel::sql_query(open)
-            .bind::<SqlUuid, _>(new.session.as_uuid())
-            .bind::<SqlUuid, _>(new.user.as_uuid())
-            .bind::<SqlUuid, _>(new.tenant.as_uuid())
-            .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
-            .bind::<Timestamptz, _>(new.now)
-            .bind::<Timestamptz, _>(new.ends_at)
-            .bind::<Nullable<Text>, _>(new.proof.password_hash.as_ref().map(PasswordHash::as_str))
-            .bind::<Bool, _>(new.proof.second_factor);
+        let question =
+            diesel::sql_query("SELECT * FROM registry.open_proven_browser_session($1, $2, $3, $4, $5, $6, $7, $8)")
+                .bind::<SqlUuid, _>(new.session.as_uuid())
+                .bind::<SqlUuid, _>(new.user.as_uuid())
+                .bind::<SqlUuid, _>(new.tenant.as_uuid())
+                .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
+                .bind::<Timestamptz, _>(new.now)
+                .bind::<Timestamptz, _>(new.ends_at)
+                .bind::<Nullable<Text>, _>(new.proof.password_hash.as_ref().map(PasswordHash::as_str))
+                .bind::<Bool, _>(new.proof.second_factor);
         let grant = self.pool.load::<_, GrantRow, _>(question).await?.pop();
         grant.map(|grant| granted(&grant.role, grant.permissions.as_deref())).transpose()
     }
