@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz};
+use diesel::sql_types::Timestamptz;
 use diesel::upsert::excluded;
 use tenantry_auth::{PasswordHash, TokenDigest};
 use tenantry_tenancy::provisioning::{NewTenant, Step, TenantError, TenantRegistry};
