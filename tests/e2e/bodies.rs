@@ -128,7 +128,7 @@ async fn a_route_that_takes_no_body_takes_no_tenant_id_in_one_either() {
     let tenant = suite.tenant(PLACEMENTS[0]).await;
     let examples = Examples::new(&suite, &tenant).await;
 
-    for example in examples.all().await.iter().filter(|it| it.body.is_none()) {
+    for example in examples.all().await.iter().filter(|it| examples.operation(&it.route).get("requestBody").is_none()) {
         raw(&examples, example, r#"{"tenant_id":"x"}"#).send().await.expect_field(400, "tenant_id");
         raw(&examples, example, "{").send().await.expect_field(400, "body");
         let undeclared = examples.caller(&example.route).request(example.method(), &example.path);

@@ -7,6 +7,7 @@ const NOWHERE: &str = "postgres://somebody:hunter2hunter2@127.0.0.1:1/nowhere";
 const CURSOR_KEY: (&str, &str) = ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef");
 
 const SEALING_KEY: (&str, &str) = ("TENANTRY_AUTH__SEALING_KEY", "fedcba9876543210fedcba9876543210");
+const FILES: (&str, &str) = ("TENANTRY_FILES__FOLDER", "files");
 const PUBLIC_URL: (&str, &str) = ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com");
 
 /// Fails unless the program refused to start, in one sentence with these words, on the error output alone.
@@ -64,12 +65,15 @@ async fn production_names_each_secret_that_is_missing_or_no_good() {
     std::fs::write(&key, tenantry_auth::SigningKeys::generate_pem()).unwrap();
     std::fs::write(folder.path("garbage.pem"), "garbage").unwrap();
     let key = ("TENANTRY_AUTH__SIGNING_KEY_FILES", key.to_str().unwrap());
-    let all = [("APP_ENV", "production"), ("DATABASE_URL", NOWHERE), CURSOR_KEY, SEALING_KEY, key, PUBLIC_URL];
+    let all = [("APP_ENV", "production"), ("DATABASE_URL", NOWHERE), CURSOR_KEY, SEALING_KEY, key, PUBLIC_URL, FILES];
     let with = |name: &'static str, value: &'static str| [&all[..], &[(name, value)]].concat();
 
-    for (missing, setting) in
-        [("DATABASE_URL", "DATABASE_URL"), (key.0, "auth.signing_key_files"), (CURSOR_KEY.0, "auth.cursor_key")]
-    {
+    for (missing, setting) in [
+        ("DATABASE_URL", "DATABASE_URL"),
+        (key.0, "auth.signing_key_files"),
+        (CURSOR_KEY.0, "auth.cursor_key"),
+        (FILES.0, "files.folder"),
+    ] {
         let rest: Vec<_> = all.iter().copied().filter(|(name, _)| *name != missing).collect();
         refused(&folder, &rest, &[setting, "must be set in production"]).await;
     }

@@ -36,6 +36,30 @@ async fn the_repositories_of_the_work_module_keep_its_contract() {
     }
 }
 
+/// Holds a module's repositories to the contract that its in-memory ones keep.
+macro_rules! contract {
+    ($name:ident, $module:ident, $contract:path) => {
+        #[tokio::test]
+        async fn $name() {
+            let suite = suite().await;
+            for placement in PLACEMENTS {
+                let tenant = suite.tenant(placement).await;
+                let store = TenantStore::new(PgTenantStore::new(pool(&suite.urls.api, 1)));
+                for (name, check) in $contract {
+                    eprintln!("{placement}: {name}");
+                    let checked = store.write(&tenant.scope(), async |tx| {
+                        check(tx.$module()).await;
+                        Err::<(), _>(StoreError::internal("undone"))
+                    });
+                    assert!(matches!(checked.await, Err(StoreError::Internal(_))));
+                }
+            }
+        }
+    };
+}
+
+// xtask new: contracts
+
 #[tokio::test]
 async fn the_directory_keeps_the_contract_of_credential_stores() {
     let suite = suite().await;

@@ -177,6 +177,10 @@ impl Examples {
         if let (Some(name), Some(text)) = (made["record_name"].as_str(), made["record_text"].as_str()) {
             names().set(name, text);
         }
+        if collection == "/api/v1/documents" {
+            let content = format!("{}/content", made_path(collection, &made));
+            self.owner.request(Method::PUT, &content).body("content").send().await.expect(200);
+        }
         made["id"].as_str().unwrap().to_owned()
     }
 
@@ -233,6 +237,10 @@ pub async fn operator(suite: &Suite) -> Caller {
     let services = suite.services.clone();
     let (_, token) = apart(async move { create_operator(&services, &email, expires_at).await }).await.unwrap();
     Caller { token: token.reveal().to_owned(), base: suite.base.clone() }
+}
+
+fn made_path(collection: &str, made: &Value) -> String {
+    format!("{collection}/{}", made["id"].as_str().unwrap())
 }
 
 fn unique() -> String {

@@ -101,6 +101,8 @@ pub fn settings(overrides: &[(&str, &str)]) -> Settings {
         // Fast enough for many logins; one test uses the real parameters.
         ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),
         ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1"),
+        ("TENANTRY_FILES__FOLDER", concat!(env!("CARGO_TARGET_TMPDIR"), "/files")),
+        ("TENANTRY_FILES__MAX_BYTES", "8388608"),
         ("TENANTRY_SIGNUP__ENABLED", "true"),
         ("TENANTRY_HTTP__BODY_SECONDS", "1"),
         ("TENANTRY_HTTP__DNS_SERVER", &names),
@@ -311,12 +313,27 @@ impl Caller {
     }
 }
 
+/// A client without certificates: reading the system's for every request takes its time.
+pub fn client() -> reqwest::Client {
+    client_builder().build().unwrap()
+}
+
+/// The same, to be adapted.
+pub fn client_builder() -> reqwest::ClientBuilder {
+    static TLS: LazyLock<rustls::ClientConfig> = LazyLock::new(|| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        versions.unwrap().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+    });
+    reqwest::Client::builder().tls_backend_preconfigured(TLS.clone())
+}
+
 /// A request being put together.
 pub struct Request(reqwest::RequestBuilder);
 
 impl Request {
     pub fn new(base: &str, method: Method, path: &str) -> Self {
-        Self(reqwest::Client::new().request(method, format!("{base}{path}")).timeout(PATIENCE))
+        Self(client().request(method, format!("{base}{path}")).timeout(PATIENCE))
     }
 
     pub fn header(self, name: &str, value: &str) -> Self {

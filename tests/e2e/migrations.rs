@@ -18,6 +18,9 @@ use tokio_postgres::Client;
 
 use crate::harness::{self, PATIENCE, Suite, connect, eventually};
 
+/// How many migrations go before one that alters a table there is, and so waits for whoever holds it: `0006_lists`.
+const UNTIL_HELD: usize = 5;
+
 /// A database of the test's own that nothing was done to yet.
 struct Fresh {
     database: Database,
@@ -87,7 +90,7 @@ impl Fresh {
         self.admin.query(query, &[&schema]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
-    /// Keeps migrations of a schema from going on while the answer lives.
+    /// Keeps a migration that touches a table of the schema from going on while the answer lives.
     async fn hold(&self, schema: SchemaName) -> Client {
         let holder = connect(self.database.urls.admin.as_ref().unwrap()).await;
         let tables: Vec<String> =
@@ -136,8 +139,9 @@ async fn only_the_schemas_that_are_behind_are_brought_forward_and_in_parallel() 
     let fresh = Fresh::migrated(&suite).await;
     let schemas = fresh.schemas(15).await;
     let (behind, current) = schemas.split_at(12);
+    let missing = |index: usize| if index == 0 { TENANT.len() - UNTIL_HELD } else { 1 + index % TENANT.len() };
     for (index, schema) in behind.iter().enumerate() {
-        fresh.set_back(*schema, 1 + index % TENANT.len()).await;
+        fresh.set_back(*schema, missing(index)).await;
     }
     // The first one cannot go on until we let it: if they went one by one, none would.
     let hold = fresh.hold(behind[0]).await;
@@ -151,11 +155,8 @@ async fn only_the_schemas_that_are_behind_are_brought_forward_and_in_parallel() 
     drop(hold);
     let applied = run.await.unwrap().unwrap();
 
-    let expected: Applied = behind
-        .iter()
-        .enumerate()
-        .map(|(index, schema)| (schema.to_string(), newest(1 + index % TENANT.len())))
-        .collect();
+    let expected: Applied =
+        behind.iter().enumerate().map(|(index, schema)| (schema.to_string(), newest(missing(index)))).collect();
     assert_eq!(applied, expected);
     assert!(current.iter().all(|schema| !applied.contains_key(&schema.to_string())));
     assert_eq!(fresh.migrator.not_newest().await.unwrap(), []);

@@ -3,11 +3,10 @@
 use tenantry_app::{Access, TenantStore};
 use tenantry_infra::statements::opening;
 use tenantry_infra::{PgTenantStore, Pool, PoolSettings};
-use tenantry_tenancy::{Day, Limit, Moment, Position, Role, SchemaName, Search, SortedQuery, StoreError};
+use tenantry_tenancy::{Day, Limit, Moment, Role, SchemaName, Search, SortedQuery, StoreError};
 use tenantry_work::projects::{ProjectChange, ProjectId, ProjectOrder, ProjectQuery, ProjectStatus};
 use tenantry_work::tasks::{TaskId, TaskOrder, TaskPriority, TaskQuery, TaskStatus};
 use tokio_postgres::{Client, SimpleQueryMessage};
-use uuid::Uuid;
 
 use crate::harness::databases::OwnDatabase;
 use crate::harness::statements::{follow, unfollow};

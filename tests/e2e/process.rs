@@ -12,7 +12,7 @@ use crate::harness::program::{Folder, Program, is_running, signal};
 use crate::harness::{Caller, PATIENCE, Response, connect, eventually};
 
 /// Quick logins; nothing else differs from `make run`.
-const QUICK: &[(&str, &str)] =
+pub const QUICK: &[(&str, &str)] =
     &[("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"), ("TENANTRY_AUTH__PASSWORD_ITERATIONS", "1")];
 const TOKENS: &str = "test_tokens.json";
 
@@ -21,7 +21,7 @@ fn tokens(folder: &Folder) -> Value {
 }
 
 /// The owner's token of the first tenant.
-fn first_token(folder: &Folder) -> String {
+pub fn first_token(folder: &Folder) -> String {
     tokens(folder)["tenants"][0]["access_token"].as_str().unwrap().to_owned()
 }
 
@@ -97,7 +97,7 @@ async fn assert_tells_how_to_begin(program: &Program) {
     let (base, path) = url.split_at(url.find("/api").unwrap());
     let nobody = Caller { token: String::new(), base: base.to_owned() };
     assert_eq!(nobody.get(path).await.status, 401);
-    let answer = reqwest::Client::new().get(url).header(name, value).send().await.unwrap();
+    let answer = crate::harness::client().get(url).header(name, value).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let projects: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     assert_eq!(projects["data"].as_array().unwrap().len(), 3);

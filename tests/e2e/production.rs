@@ -25,6 +25,7 @@ impl Production {
             ("TENANTRY_HTTP__HOST", "127.0.0.1"),
             ("TENANTRY_AUTH__SIGNING_KEY_FILES", "key.pem"),
             ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef"),
+            ("TENANTRY_FILES__FOLDER", "files"),
             ("TENANTRY_AUTH__SEALING_KEY", "fedcba9876543210fedcba9876543210"),
             ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com"),
             ("TENANTRY_AUTH__PASSWORD_MEMORY_KIB", "64"),

@@ -8,24 +8,32 @@ use tenantry_tenancy::{Permission, Role};
 use crate::examples::Examples;
 use crate::harness::{PLACEMENTS, Response, suite};
 
-/// What each role may do, written down a second time.
+/// What each role may do, written down a second time: the business of the tenant, but not its administration.
 fn may(role: Role, permission: Permission) -> bool {
     match role {
         Role::Owner | Role::Admin => true,
-        Role::Member => matches!(
+        Role::Member => !matches!(
             permission,
-            Permission::ReadProjects
-                | Permission::WriteProjects
-                | Permission::ReadTasks
-                | Permission::WriteTasks
-                | Permission::ReadMembers
-                | Permission::ReadRoles
+            Permission::ManageTasks
+                | Permission::WriteMembers
+                | Permission::WriteRoles
+                | Permission::ReadApiKeys
+                | Permission::WriteApiKeys
+                | Permission::ReadApiClients
+                | Permission::WriteApiClients
+                | Permission::ReadDomains
+                | Permission::WriteDomains
+                | Permission::ReadTenant
+                | Permission::WriteTenant
+                | Permission::ReadAudit
         ),
-        Role::Viewer => matches!(
-            permission,
-            Permission::ReadProjects | Permission::ReadTasks | Permission::ReadMembers | Permission::ReadRoles
-        ),
+        Role::Viewer => may(Role::Member, permission) && permission.as_str().ends_with(":read"),
     }
+}
+
+/// The scopes that a token of somebody with this role has.
+pub fn scopes(role: Role) -> Vec<&'static str> {
+    Permission::ALL.iter().filter(|it| may(role, **it)).map(|it| it.as_str()).collect()
 }
 
 /// What is wrong with the answer that somebody with this role got on this route.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod new;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ enum Command {
     Migrate,
     /// Make the tenants of development and write test_tokens.json.
     Seed,
+    /// Make a resource, from its migration to its tests.
+    New(new::Arguments),
     /// Hold the source to the rules of the architecture.
     Check,
     /// Measure the server against pgbench on the same tables; needs a quiet machine.
@@ -58,6 +61,7 @@ async fn run(command: Command) -> Result<()> {
             say(&format!("wrote {}", seed::TOKENS_FILE));
             Ok(())
         }
+        Command::New(arguments) => new::run(&arguments),
         Command::Check => check::run(),
         Command::Bench(arguments) => bench::run(&arguments).await,
         Command::BenchLogins(arguments) => bench::logins::run(&arguments).await,

@@ -4,7 +4,6 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::TenantStore;
 use tenantry_auth::ClientSecret;
 use tenantry_tenancy::api_clients::{
     self, ApiClient, ApiClientChange, ApiClientError, ApiClientName, NewApiClient, SecretDigest,
@@ -18,6 +17,7 @@ use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
 use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{Created, Gone, Resource, Show};
 use crate::routes::Routes;
@@ -136,7 +136,7 @@ struct ApiClientFilter {
 
 async fn list(
     caller: Can<ReadApiClients>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     Query(filter): Query<ApiClientFilter>,
 ) -> Result<PageView<ApiClientView>, ApiError> {
@@ -148,7 +148,7 @@ async fn list(
 
 async fn create(
     caller: Can<WriteApiClients>,
-    store: Data<TenantStore>,
+    store: Store,
     Body(body): Body<ApiClientBody>,
 ) -> Result<Created<ApiClientSecretView>, ApiError> {
     let (maker, secret) = (caller.principal().permissions(), ClientSecret::generate());
@@ -160,7 +160,7 @@ async fn create(
 
 async fn show(
     caller: Can<ReadApiClients>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ApiClientId>,
 ) -> Result<Resource<ApiClientView>, ApiError> {
     let client = store.read(&caller, async |tx| api_clients::show(tx.access(), id).await).await?;
@@ -169,7 +169,7 @@ async fn show(
 
 async fn change(
     caller: Can<WriteApiClients>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ApiClientId>,
     IfMatch(expected): IfMatch,
     Body(patch): Body<ApiClientPatch>,
@@ -185,7 +185,7 @@ async fn change(
 
 async fn delete(
     caller: Can<WriteApiClients>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ApiClientId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
@@ -195,7 +195,7 @@ async fn delete(
 
 async fn rotate_secret(
     caller: Can<WriteApiClients>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     PathId(id): PathId<ApiClientId>,
     Body(body): Body<SecretRotationBody>,

@@ -4,7 +4,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::{TenantStore, TenantTx};
+use tenantry_app::TenantTx;
 use tenantry_auth::{ApiKeyText, Authenticator, Principal};
 use tenantry_tenancy::api_keys::{self, ApiKey, ApiKeyChange, ApiKeyError, ApiKeyName, Maker, Overlap, Scopes, Terms};
 use tenantry_tenancy::permissions::needs::{ReadApiKeys, WriteApiKeys};
@@ -15,6 +15,7 @@ use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
 use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedResource, Gone, Resource};
 use crate::routes::Routes;
@@ -160,7 +161,7 @@ struct ApiKeyFilter {
 
 async fn list(
     caller: Can<ReadApiKeys>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     Query(filter): Query<ApiKeyFilter>,
 ) -> Result<PageView<ApiKeyView>, ApiError> {
@@ -172,7 +173,7 @@ async fn list(
 
 async fn create(
     caller: Can<WriteApiKeys>,
-    store: Data<TenantStore>,
+    store: Store,
     auth: Data<Authenticator>,
     clock: Data<dyn Clock>,
     Body(body): Body<ApiKeyBody>,
@@ -188,7 +189,7 @@ async fn create(
 
 async fn show(
     caller: Can<ReadApiKeys>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ApiKeyId>,
 ) -> Result<Resource<ApiKeyView>, ApiError> {
     let key = store.read(&caller, async |tx| api_keys::show(tx.access().api_keys(), id).await).await?;
@@ -197,7 +198,7 @@ async fn show(
 
 async fn change(
     caller: Can<WriteApiKeys>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     PathId(id): PathId<ApiKeyId>,
     IfMatch(expected): IfMatch,
@@ -213,7 +214,7 @@ async fn change(
 
 async fn rotate(
     caller: Can<WriteApiKeys>,
-    store: Data<TenantStore>,
+    store: Store,
     auth: Data<Authenticator>,
     clock: Data<dyn Clock>,
     PathId(id): PathId<ApiKeyId>,
@@ -230,7 +231,7 @@ async fn rotate(
 
 async fn revoke(
     caller: Can<WriteApiKeys>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ApiKeyId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {

@@ -5,7 +5,6 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tenantry_app::TenantStore;
 use tenantry_tenancy::audit::{AuditEvent, AuditQuery, AuditWord};
 use tenantry_tenancy::permissions::needs::ReadAudit;
 use tenantry_tenancy::{Actor, AuditEventId, AuditedId, Limit, RequestId};
@@ -14,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::cursor::Cursors;
 use crate::extract::{Can, Query};
 use crate::list::{List, PageView, Paging};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::routes::Routes;
 
@@ -95,7 +95,7 @@ impl AuditFilter {
 
 async fn list(
     caller: Can<ReadAudit>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     Query(filter): Query<AuditFilter>,
 ) -> Result<PageView<AuditEventView>, ApiError> {

@@ -6,7 +6,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::{DnsError, TenantStore, TxtResolver};
+use tenantry_app::{DnsError, TxtResolver};
 use tenantry_auth::challenge;
 use tenantry_tenancy::domains::{self, Domain, DomainError, DomainId, DomainName, NewDomain};
 use tenantry_tenancy::permissions::needs::{ReadDomains, WriteDomains};
@@ -18,6 +18,7 @@ use crate::cursor::Cursors;
 use crate::extract::{Body, Can, PathId, Query};
 use crate::hosts::Hosts;
 use crate::list::{List, PageView, Paging};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedResource, Gone, Resource};
 use crate::routes::Routes;
@@ -87,7 +88,7 @@ struct DomainFilter {
 
 async fn list(
     caller: Can<ReadDomains>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     Query(filter): Query<DomainFilter>,
 ) -> Result<PageView<DomainView>, ApiError> {
@@ -99,7 +100,7 @@ async fn list(
 
 async fn create(
     caller: Can<WriteDomains>,
-    store: Data<TenantStore>,
+    store: Store,
     hosts: Data<Hosts>,
     Body(body): Body<DomainBody>,
 ) -> Result<CreatedResource<DomainView>, ApiError> {
@@ -110,7 +111,7 @@ async fn create(
 
 async fn show(
     caller: Can<ReadDomains>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<DomainId>,
 ) -> Result<Resource<DomainView>, ApiError> {
     let domain = store.read(&caller, async |tx| domains::show(tx.access(), id).await).await?;
@@ -119,7 +120,7 @@ async fn show(
 
 async fn verify(
     caller: Can<WriteDomains>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     resolver: Data<dyn TxtResolver>,
     PathId(id): PathId<DomainId>,
@@ -133,7 +134,7 @@ async fn verify(
 
 async fn remove(
     caller: Can<WriteDomains>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<DomainId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {

@@ -6,6 +6,7 @@ mod caller;
 mod form;
 mod path;
 mod query;
+mod upload;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
@@ -21,6 +22,7 @@ pub(crate) use caller::{CameFrom, Can, OperatorCaller, Person, origin, request_i
 pub(crate) use form::{OauthForm, Parameters};
 pub(crate) use path::PathId;
 pub(crate) use query::{Query, refuse as refuse_query};
+pub(crate) use upload::Upload;
 
 /// Something a handler takes, and what the document says of it.
 ///
@@ -31,6 +33,8 @@ pub(crate) trait Input: Sized + 'static {
     const READS_QUERY: bool = false;
     /// Whether it reads the body. One that nobody reads must be empty or `{}`.
     const READS_BODY: bool = false;
+    /// Whether the handler reads the body while it comes, and may take as long as an upload.
+    const STREAMS_BODY: bool = false;
 
     /// Reads it.
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError>;
@@ -69,6 +73,7 @@ macro_rules! tuples {
             impl<$first: Input, $($rest: Input),*> Input for ($first, $($rest,)*) {
                 const READS_QUERY: bool = $first::READS_QUERY $(|| $rest::READS_QUERY)*;
                 const READS_BODY: bool = $first::READS_BODY $(|| $rest::READS_BODY)*;
+                const STREAMS_BODY: bool = $first::STREAMS_BODY $(|| $rest::STREAMS_BODY)*;
 
                 async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError> {
                     Ok(($first::read(req, payload).await?, $($rest::read(req, payload).await?,)*))

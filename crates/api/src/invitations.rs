@@ -5,7 +5,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::{Mail, Mailer, TenantStore};
+use tenantry_app::{Mail, Mailer};
 use tenantry_auth::joining::INVITATION_LIFETIME;
 use tenantry_auth::{Authenticator, InvitationToken, JoiningError};
 use tenantry_tenancy::invitations::{self, Invitation, InvitationId, NewInvitation};
@@ -17,6 +17,7 @@ use crate::cursor::Cursors;
 use crate::extract::{Body, Can, PathId, Query, request_id};
 use crate::list::{List, PageView, Paging};
 use crate::members::administrator;
+use crate::once::Store;
 use crate::passwords;
 use crate::problem::ApiError;
 use crate::reply::{Created, Gone};
@@ -90,7 +91,7 @@ struct AcceptBody {
 
 async fn list(
     caller: Can<ReadMembers>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     Query(filter): Query<InvitationFilter>,
 ) -> Result<PageView<InvitationView>, ApiError> {
@@ -102,7 +103,7 @@ async fn list(
 
 async fn create(
     caller: Can<WriteMembers>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     mailer: Data<dyn Mailer>,
     site: Data<Site>,
@@ -123,11 +124,7 @@ async fn create(
     Ok(Created { location: format!("{PATH}/{}", invitation.id), view: invitation.into() })
 }
 
-async fn delete(
-    caller: Can<WriteMembers>,
-    store: Data<TenantStore>,
-    PathId(id): PathId<InvitationId>,
-) -> Result<Gone, ApiError> {
+async fn delete(caller: Can<WriteMembers>, store: Store, PathId(id): PathId<InvitationId>) -> Result<Gone, ApiError> {
     let deleted = store.write(&caller, async |tx| tx.access().invitations().delete(id).await).await?;
     if deleted { Ok(Gone) } else { Err(ApiError::not_found("invitation")) }
 }

@@ -13,6 +13,7 @@ mod conditions;
 mod cursor;
 mod devices;
 mod docs;
+mod documents;
 mod domains;
 mod edge;
 mod extract;
@@ -25,6 +26,7 @@ mod listing;
 mod me;
 mod members;
 mod oauth;
+mod once;
 mod openapi;
 mod own_tenant;
 mod passwords;
@@ -40,13 +42,14 @@ mod signup;
 mod site;
 mod tasks;
 mod tenants;
+// xtask new: resources
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use tenantry_app::{Mailer, TenantStore, TxtResolver};
-use tenantry_auth::{Authenticator, SecurityEvents, SecurityLog};
+use tenantry_app::{FileStore, Mailer, TenantStore, TxtResolver};
+use tenantry_auth::{Authenticator, Sealer, SecurityEvents, SecurityLog};
 use tenantry_tenancy::Clock;
 use tenantry_tenancy::acting::ActingRegistry;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
@@ -60,6 +63,7 @@ pub use routes::{Access, PUBLIC_ROUTES, RouteInfo};
 pub use signup::SignupSettings;
 pub use site::Site;
 
+use once::AnswerSealer;
 use routes::Routes;
 
 /// What the API is made of. One per worker thread; everything but the store is shared.
@@ -76,12 +80,16 @@ pub struct Parts {
     pub storage: Option<Arc<dyn TenantStorage>>,
     /// Says whether the service can serve.
     pub readiness: Arc<dyn Readiness>,
+    /// Stores the content of documents.
+    pub files: Arc<dyn FileStore>,
     /// Delivers mail.
     pub mailer: Arc<dyn Mailer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Seals the cursors of lists.
     pub cursors: Cursors,
+    /// Seals the answers kept for requests that may come again.
+    pub answers: Arc<Sealer>,
     /// What requests are bounded by.
     pub limits: Limits,
     /// Where browsers reach the service.
@@ -109,6 +117,10 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long a request may take in all.
     pub request_time: Duration,
+    /// The most bytes of a document.
+    pub upload_bytes: usize,
+    /// How long an upload may take in all.
+    pub upload_time: Duration,
     /// The status of a failed authentication: 401, or 403 where an operator wants it so.
     pub rejection_status: u16,
 }
@@ -119,6 +131,8 @@ impl Default for Limits {
             body_bytes: 1024 * 1024,
             body_time: Duration::from_secs(10),
             request_time: Duration::from_secs(30),
+            upload_bytes: 100 * 1024 * 1024,
+            upload_time: Duration::from_secs(30 * 60),
             rejection_status: 401,
         }
     }
@@ -133,9 +147,11 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::from(parts.acting))
             .app_data(Data::new(tenants::Storage(parts.storage)))
             .app_data(Data::from(parts.readiness))
+            .app_data(Data::from(parts.files))
             .app_data(Data::from(parts.mailer))
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))
+            .app_data(Data::new(AnswerSealer(parts.answers)))
             .app_data(Data::new(parts.limits))
             .app_data(Data::new(parts.site))
             .app_data(Data::new(parts.signup))
@@ -163,6 +179,8 @@ fn all() -> Routes {
     let mut routes = Routes::default();
     projects::routes(&mut routes);
     tasks::routes(&mut routes);
+    documents::routes(&mut routes);
+    // xtask new: routes
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);
     sessions::routes(&mut routes);

@@ -4,7 +4,6 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::TenantStore;
 use tenantry_auth::Principal;
 use tenantry_tenancy::memberships::{self, Administrator, Membership, MembershipError, PersonName};
 use tenantry_tenancy::permissions::needs::{ReadMembers, WriteMembers};
@@ -15,6 +14,7 @@ use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
 use crate::extract::{Body, Can, PathId, Query};
 use crate::list::{List, PageView, Paging};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{Gone, Resource};
 use crate::routes::Routes;
@@ -88,7 +88,7 @@ pub(crate) fn administrator(principal: &Principal) -> Administrator {
 
 async fn list(
     caller: Can<ReadMembers>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     Query(filter): Query<MemberFilter>,
 ) -> Result<PageView<MemberView>, ApiError> {
@@ -100,7 +100,7 @@ async fn list(
 
 async fn show(
     caller: Can<ReadMembers>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<UserId>,
 ) -> Result<Resource<MemberView>, ApiError> {
     let member = store.read(&caller, async |tx| memberships::show(tx.access(), id).await).await?;
@@ -109,7 +109,7 @@ async fn show(
 
 async fn change(
     caller: Can<WriteMembers>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<UserId>,
     IfMatch(expected): IfMatch,
     Body(patch): Body<MemberPatch>,
@@ -122,7 +122,7 @@ async fn change(
 
 async fn remove(
     caller: Can<WriteMembers>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<UserId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {

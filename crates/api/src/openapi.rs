@@ -84,6 +84,17 @@ impl Operation {
         ]);
     }
 
+    /// A file, of whatever type.
+    pub(crate) fn file_body(&mut self) {
+        self.body = Some(json!({ "required": true, "content": { "*/*": {} } }));
+        self.errors.extend([
+            StatusCode::CONFLICT,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ]);
+    }
+
     /// A form of the endpoints of OAuth, whose errors are those of RFC 6749.
     pub(crate) fn oauth_form<E: ToSchema>(&mut self, fields: &Value, errors: &[StatusCode]) {
         let schema = self.schema::<E>();

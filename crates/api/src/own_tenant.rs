@@ -1,12 +1,10 @@
 //! `/api/v1/tenant`: the caller's own tenant.
 
 use actix_web::http::Method;
-use actix_web::web::Data;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use tenantry_app::TenantStore;
 use tenantry_tenancy::own_tenant::{self, OwnTenant, OwnTenantError};
 use tenantry_tenancy::permissions::needs::{ReadTenant, WriteTenant};
 use tenantry_tenancy::tenants::TenantSettings;
@@ -15,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::conditions::{IfMatch, Versioned};
 use crate::extract::{Body, Can};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::Resource;
 use crate::routes::Routes;
@@ -138,14 +137,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Named<'_, A> {
     }
 }
 
-async fn show(caller: Can<ReadTenant>, store: Data<TenantStore>) -> Result<Resource<OwnTenantView>, ApiError> {
+async fn show(caller: Can<ReadTenant>, store: Store) -> Result<Resource<OwnTenantView>, ApiError> {
     let own = store.read(&caller, async |tx| tx.access().own_tenant().show().await).await?;
     Ok(Resource(own.into()))
 }
 
 async fn change(
     caller: Can<WriteTenant>,
-    store: Data<TenantStore>,
+    store: Store,
     IfMatch(expected): IfMatch,
     Body(patch): Body<OwnTenantPatch>,
 ) -> Result<Resource<OwnTenantView>, ApiError> {

@@ -12,6 +12,8 @@ use tenantry_auth::{AuthError, Busy, Rejection};
 use tenantry_tenancy::{Permission, RequestId, StoreError};
 use utoipa::ToSchema;
 
+use crate::once::Answer;
+
 /// An error as its receiver sees it (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -54,13 +56,23 @@ pub(crate) struct ApiError {
     pub(crate) detail: String,
     pub(crate) errors: Vec<FieldError>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What was answered the first time, if this is no failure but the same request again.
+    pub(crate) replay: Option<Box<Answer>>,
     /// For our logs, never for the caller.
     pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), source: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            replay: None,
+            source: None,
+        }
     }
 
     /// A field of the request is not acceptable.
@@ -70,6 +82,26 @@ impl ApiError {
         let mut error = Self::new(StatusCode::BAD_REQUEST, "validation", detail);
         error.errors.push(FieldError { field, code, message });
         error
+    }
+
+    /// The request was answered before; this is what was said.
+    pub(crate) fn replayed(answer: Answer) -> Self {
+        let mut replayed = Self::new(StatusCode::OK, "internal", "the request was answered before");
+        replayed.replay = Some(Box::new(answer));
+        replayed
+    }
+
+    /// The key came with another request before.
+    pub(crate) fn key_reused() -> Self {
+        let detail = "this Idempotency-Key came with another request before";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+    }
+
+    /// The first request with the key is still under way.
+    pub(crate) fn key_in_flight() -> Self {
+        let detail = "the request that this Idempotency-Key came with first is still under way";
+        let error = Self::new(StatusCode::CONFLICT, "idempotency_key_in_flight", detail);
+        error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// A field of the request does not go with how things stand.
@@ -172,7 +204,10 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("conflict", "Conflict"),
     ("precondition_failed", "Changed in the meantime"),
     ("precondition_required", "The version must be named"),
+    ("idempotency_key_reused", "The key belongs to another request"),
+    ("idempotency_key_in_flight", "The first request is still under way"),
     ("too_large", "The request is too large"),
+    ("range_not_satisfiable", "No such range"),
     ("unsupported_media_type", "Unsupported media type"),
     ("internal", "Internal error"),
     ("unavailable", "Service unavailable"),

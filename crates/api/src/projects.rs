@@ -4,7 +4,6 @@ use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::TenantStore;
 use tenantry_tenancy::permissions::needs::{ReadProjects, ReadTasks, WriteProjects};
 use tenantry_tenancy::{Day, Limit, Moment, Search, SortedQuery, UserId};
 use tenantry_work::projects::{
@@ -20,6 +19,7 @@ use crate::cursor::Cursors;
 use crate::extract::{Body, Bulk, Can, PathId, Query, present};
 use crate::list::{List, Paging, spelled};
 use crate::listing::{Format, Listing};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedMany, CreatedResource, Gone, Resource, Show};
 use crate::routes::Routes;
@@ -181,7 +181,7 @@ impl From<ProjectStatistics> for StatisticsView {
 
 async fn list(
     caller: Can<ReadProjects>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     format: Format,
     Query(filter): Query<ProjectFilter>,
@@ -200,7 +200,7 @@ async fn list(
 
 async fn create(
     caller: Can<WriteProjects>,
-    store: Data<TenantStore>,
+    store: Store,
     Body(body): Body<ProjectBody>,
 ) -> Result<CreatedResource<ProjectView>, ApiError> {
     let new = body.into_new();
@@ -210,7 +210,7 @@ async fn create(
 
 async fn create_many(
     caller: Can<WriteProjects>,
-    store: Data<TenantStore>,
+    store: Store,
     Bulk(bodies): Bulk<ProjectBody>,
 ) -> Result<CreatedMany<ProjectView>, ApiError> {
     let new: Vec<NewProject> = bodies.into_iter().map(ProjectBody::into_new).collect();
@@ -218,14 +218,14 @@ async fn create_many(
     Ok(CreatedMany { data: projects.into_iter().map(ProjectView::from).collect() })
 }
 
-async fn statistics(caller: Can<ReadProjects>, store: Data<TenantStore>) -> Result<Show<StatisticsView>, ApiError> {
+async fn statistics(caller: Can<ReadProjects>, store: Store) -> Result<Show<StatisticsView>, ApiError> {
     let statistics = store.read(&caller, async |tx| tx.work().projects().statistics().await).await?;
     Ok(Show(statistics.into()))
 }
 
 async fn show(
     caller: Can<ReadProjects>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ProjectId>,
 ) -> Result<Resource<ProjectView>, ApiError> {
     let project = store.read(&caller, async |tx| projects::show(tx.work(), id).await).await?;
@@ -234,7 +234,7 @@ async fn show(
 
 async fn replace(
     caller: Can<WriteProjects>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ProjectId>,
     IfMatch(expected): IfMatch,
     Body(body): Body<ProjectBody>,
@@ -246,7 +246,7 @@ async fn replace(
 
 async fn change(
     caller: Can<WriteProjects>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ProjectId>,
     IfMatch(expected): IfMatch,
     Body(patch): Body<ProjectPatch>,
@@ -259,7 +259,7 @@ async fn change(
 
 async fn delete(
     caller: Can<WriteProjects>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<ProjectId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
@@ -269,7 +269,7 @@ async fn delete(
 
 async fn list_tasks(
     caller: Can<ReadTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     format: Format,
     PathId(id): PathId<ProjectId>,

@@ -1,10 +1,8 @@
 //! `/api/v1/roles` and `/api/v1/permissions`: what members and machines may do, and under which name.
 
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::TenantStore;
 use tenantry_tenancy::api_keys::Scopes;
 use tenantry_tenancy::permissions::needs::{ReadRoles, WriteRoles};
 use tenantry_tenancy::roles::custom::{self, CustomRole, NewRole, RoleChange, RoleDescription, RoleError};
@@ -13,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::conditions::{IfMatch, Versioned};
 use crate::extract::{Body, Can, PathId, present};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedResource, Gone, Resource, Show};
 use crate::routes::Routes;
@@ -145,7 +144,7 @@ async fn list_permissions(_caller: Can<ReadRoles>) -> Result<Show<PermissionList
     Ok(Show(PermissionList { data: Permission::ALL.iter().map(view).collect() }))
 }
 
-async fn list(caller: Can<ReadRoles>, store: Data<TenantStore>) -> Result<Show<RoleList>, ApiError> {
+async fn list(caller: Can<ReadRoles>, store: Store) -> Result<Show<RoleList>, ApiError> {
     let custom = store.read(&caller, async |tx| tx.access().roles().list().await).await?;
     let built_in = Role::ALL.iter().copied().map(RoleView::from);
     Ok(Show(RoleList { data: built_in.chain(custom.into_iter().map(RoleView::from)).collect() }))
@@ -153,7 +152,7 @@ async fn list(caller: Can<ReadRoles>, store: Data<TenantStore>) -> Result<Show<R
 
 async fn define(
     caller: Can<WriteRoles>,
-    store: Data<TenantStore>,
+    store: Store,
     Body(body): Body<NewRoleBody>,
 ) -> Result<CreatedResource<RoleView>, ApiError> {
     let NewRoleBody { name, description, permissions } = body;
@@ -166,7 +165,7 @@ async fn define(
 
 async fn show(
     caller: Can<ReadRoles>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<RoleId>,
 ) -> Result<Resource<RoleView>, ApiError> {
     let role = store.read(&caller, async |tx| custom::show(tx.access().roles(), id).await).await?;
@@ -175,7 +174,7 @@ async fn show(
 
 async fn replace(
     caller: Can<WriteRoles>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<RoleId>,
     IfMatch(expected): IfMatch,
     Body(body): Body<RoleBody>,
@@ -190,7 +189,7 @@ async fn replace(
 
 async fn change(
     caller: Can<WriteRoles>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<RoleId>,
     IfMatch(expected): IfMatch,
     Body(patch): Body<RolePatch>,
@@ -204,7 +203,7 @@ async fn change(
 
 async fn delete(
     caller: Can<WriteRoles>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<RoleId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {

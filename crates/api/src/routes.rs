@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::Limits;
 use crate::extract::{Guarded, Input, OperatorGuarded, PersonGuarded, refuse_body, refuse_query};
+use crate::once;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 use crate::reply::Reply;
@@ -99,7 +100,12 @@ impl Routes {
         A: Guarded,
         R: Reply,
     {
-        self.add(method, path, Access::Tenant(A::PERMISSION), summary, handler)
+        let takes_key = once::takes_key(&method);
+        let operation = self.add(method, path, Access::Tenant(A::PERMISSION), summary, handler);
+        if takes_key {
+            once::describe(operation);
+        }
+        operation
     }
 
     /// A route for a person's own account. Its handler begins with [`Person`](crate::extract::Person).
@@ -174,8 +180,10 @@ impl Routes {
             } else {
                 web::method(guarded.clone())
             };
-            route.to(move |limits: Data<Limits>, Strict(args): Strict<A>| {
-                bounded(limits.request_time, handler.call(args))
+            route.to(move |req: HttpRequest, limits: Data<Limits>, Strict(args): Strict<A>| {
+                let time = if A::STREAMS_BODY { limits.upload_time } else { limits.request_time };
+                let handled = bounded(time, handler.call(args));
+                async move { once::finish(&req, handled.await).await }
             })
         });
         &mut self.0.push_mut(Entry { method, path, access, operation, route }).operation

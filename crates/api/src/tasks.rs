@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::{TenantStore, TenantTx};
+use tenantry_app::TenantTx;
 use tenantry_auth::Principal;
 use tenantry_tenancy::permissions::needs::{ReadTasks, WriteTasks};
 use tenantry_tenancy::{Clock, Day, Limit, Moment, Permission, Position, Search, SortedQuery, TenantId, UserId};
@@ -20,6 +20,7 @@ use crate::cursor::Cursors;
 use crate::extract::{Body, Bulk, Can, PathId, Query, of_items, present};
 use crate::list::{List, Paging, spelled};
 use crate::listing::{Format, Listing};
+use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
 use crate::routes::Routes;
@@ -307,7 +308,7 @@ impl From<StatusFilter> for TaskFilter {
 
 async fn list(
     caller: Can<ReadTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     format: Format,
     Query(filter): Query<TaskFilter>,
@@ -322,7 +323,7 @@ async fn list(
 
 async fn list_by_status(
     caller: Can<ReadTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     cursors: Data<Cursors>,
     format: Format,
     Query(filter): Query<StatusFilter>,
@@ -332,7 +333,7 @@ async fn list_by_status(
 
 async fn create(
     caller: Can<WriteTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     Body(body): Body<TaskBody>,
 ) -> Result<CreatedResource<TaskView>, ApiError> {
@@ -343,7 +344,7 @@ async fn create(
 
 async fn create_many(
     caller: Can<WriteTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     Bulk(bodies): Bulk<TaskBody>,
 ) -> Result<CreatedMany<TaskView>, ApiError> {
@@ -355,7 +356,7 @@ async fn create_many(
 
 async fn show(
     caller: Can<ReadTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<TaskId>,
 ) -> Result<Resource<TaskView>, ApiError> {
     let task = store.read(&caller, async |tx| tasks::show(tx.work(), id).await).await?;
@@ -364,7 +365,7 @@ async fn show(
 
 async fn replace(
     caller: Can<WriteTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     PathId(id): PathId<TaskId>,
     IfMatch(expected): IfMatch,
@@ -378,7 +379,7 @@ async fn replace(
 
 async fn change(
     caller: Can<WriteTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     PathId(id): PathId<TaskId>,
     IfMatch(expected): IfMatch,
@@ -392,7 +393,7 @@ async fn change(
 
 async fn delete(
     caller: Can<WriteTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     PathId(id): PathId<TaskId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
@@ -403,7 +404,7 @@ async fn delete(
 
 async fn complete(
     caller: Can<WriteTasks>,
-    store: Data<TenantStore>,
+    store: Store,
     clock: Data<dyn Clock>,
     PathId(id): PathId<TaskId>,
     IfMatch(expected): IfMatch,

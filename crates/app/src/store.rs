@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tenantry_tenancy::{AccessTx, StoreError, TenantScope};
+use tenantry_tenancy::{AccessTx, StoreError, TenantId, TenantScope};
 use tenantry_work::WorkTx;
+
+use crate::answers::AnswerRepo;
 
 /// What a unit of work may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Access {
     Read,
     /// Look and change.
     Write,
+    /// The same, waiting for nobody longer than a second.
+    WriteAtOnce,
 }
 
 /// Opens units of work. Implemented once, by the store behind [`TenantStore`].
@@ -28,8 +32,13 @@ pub trait TenantTxPort: Send {
     /// The work module's share.
     fn work(&mut self) -> &mut dyn WorkTx;
 
+    // xtask new: shares
+
     /// The share of administration.
     fn access(&mut self) -> &mut dyn AccessTx;
+
+    /// The answers that are kept.
+    fn answers(&mut self) -> &mut dyn AnswerRepo;
 
     /// Makes everything done durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
@@ -71,6 +80,35 @@ impl TenantTx {
     /// Who may do what: members, roles and what else the tenant's administrators manage.
     pub fn access(&mut self) -> &mut dyn AccessTx {
         self.0.access()
+    }
+
+    // xtask new: accessors
+
+    /// Answers kept for requests that may come again.
+    pub fn answers(&mut self) -> &mut dyn AnswerRepo {
+        self.0.answers()
+    }
+}
+
+/// A unit of work that is done but not yet durable. Dropping it undoes it.
+pub struct HeldTx {
+    tx: TenantTx,
+    tenant: TenantId,
+}
+
+impl HeldTx {
+    /// Whose it is.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Does what is left to do and makes everything durable, or undoes everything.
+    pub async fn commit<E: From<StoreError>>(
+        mut self,
+        last: impl AsyncFnOnce(&mut TenantTx) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let done = last(&mut self.tx).await;
+        self.tx.end(done).await
     }
 }
 
@@ -141,6 +179,23 @@ impl TenantStore {
         self.run(scope, Access::Write, work).await
     }
 
+    /// Runs `work` as [`write`](Self::write) does, but leaves it to the caller when it becomes durable: whoever answers a
+    /// request that may come again keeps the answer in the same transaction.
+    pub async fn hold<T, E>(
+        &self,
+        scope: &TenantScope,
+        work: impl AsyncFnOnce(&mut TenantTx) -> Result<T, E>,
+    ) -> Result<(T, HeldTx), E>
+    where
+        E: From<StoreError>,
+    {
+        let mut tx = TenantTx(self.0.begin(scope, Access::WriteAtOnce).await?);
+        match work(&mut tx).await {
+            Ok(value) => Ok((value, HeldTx { tx, tenant: scope.tenant() })),
+            Err(error) => tx.end(Err(error)).await,
+        }
+    }
+
     async fn run<T, E>(
         &self,
         scope: &TenantScope,
@@ -151,13 +206,20 @@ impl TenantStore {
         E: From<StoreError>,
     {
         let mut tx = TenantTx(self.0.begin(scope, access).await?);
-        match work(&mut tx).await {
+        let done = work(&mut tx).await;
+        tx.end(done).await
+    }
+}
+
+impl TenantTx {
+    async fn end<T, E: From<StoreError>>(self, done: Result<T, E>) -> Result<T, E> {
+        match done {
             Ok(value) => {
-                tx.0.commit().await?;
+                self.0.commit().await?;
                 Ok(value)
             }
             Err(error) => {
-                tx.0.rollback().await;
+                self.0.rollback().await;
                 Err(error)
             }
         }

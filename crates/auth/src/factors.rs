@@ -7,12 +7,8 @@ mod totp;
 
 use std::fmt::Write;
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 use tenantry_tenancy::{RequestId, StoreError, UserId};
 
 use crate::credentials::TokenDigest;
@@ -24,8 +20,6 @@ pub use totp::TotpSecret;
 
 /// How many recovery codes a person gets.
 const CODES: usize = 10;
-/// AES-GCM's nonce (NIST SP 800-38D, section 8.2.2: random, and few seals under one key).
-const NONCE: usize = 12;
 
 /// Keeps second factors. Each method is one transaction.
 #[async_trait]
@@ -84,43 +78,14 @@ pub enum FactorError {
     Store(#[from] StoreError),
 }
 
-/// Seals what must be read again but not from the database alone.
-pub struct Sealer(Aes256Gcm);
-
-impl Sealer {
-    /// Derives the key of this purpose from the service's sealing key.
-    pub fn new(sealing_key: &[u8]) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(sealing_key).expect("HMAC takes a key of any length");
-        mac.update(b"tenantry second factors");
-        Self(Aes256Gcm::new(&mac.finalize().into_bytes()))
-    }
-
-    fn seal(&self, user: UserId, secret: &TotpSecret) -> Vec<u8> {
-        let nonce: [u8; NONCE] = opaque::random();
-        let person = user.as_uuid();
-        let payload = Payload { msg: secret.bytes(), aad: person.as_bytes() };
-        let sealed = self.0.encrypt(&Nonce::from(nonce), payload).expect("a secret is far shorter than AES-GCM allows");
-        [nonce.as_slice(), &sealed].concat()
-    }
-
-    fn open(&self, user: UserId, sealed: &[u8]) -> Result<TotpSecret, StoreError> {
-        let wrong = || StoreError::internal("a second factor cannot be opened: another auth.sealing_key?");
-        let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or_else(wrong)?;
-        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| wrong())?;
-        let person = user.as_uuid();
-        let payload = Payload { msg: sealed, aad: person.as_bytes() };
-        let opened = self.0.decrypt(&Nonce::from(nonce), payload).map_err(|_| wrong())?;
-        TotpSecret::from_bytes(&opened).ok_or_else(wrong)
-    }
-}
-
-impl std::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sealer(..)")
-    }
-}
-
 impl Authenticator {
+    /// The secret of a person's authenticator.
+    fn opened(&self, user: UserId, sealed: &[u8]) -> Result<TotpSecret, StoreError> {
+        let opened =
+            self.sealer.open(user.as_uuid().as_bytes(), sealed).and_then(|bytes| TotpSecret::from_bytes(&bytes));
+        opened.ok_or_else(|| StoreError::internal("a second factor cannot be opened: another auth.sealing_key?"))
+    }
+
     /// The person's authenticator and how many recovery codes are left, if it was confirmed.
     pub async fn second_factor(&self, user: UserId) -> Result<Option<u64>, StoreError> {
         let factor = self.factors.factor(user).await?;
@@ -131,7 +96,7 @@ impl Authenticator {
     pub async fn begin_totp(&self, user: UserId, password: &str) -> Result<TotpSecret, FactorError> {
         self.check_password(user, password).await?;
         let secret = TotpSecret::generate();
-        let begun = self.factors.begin(user, &self.sealer.seal(user, &secret)).await?;
+        let begun = self.factors.begin(user, &self.sealer.seal(user.as_uuid().as_bytes(), secret.bytes())).await?;
         if begun { Ok(secret) } else { Err(FactorError::Enrolled) }
     }
 
@@ -193,7 +158,7 @@ impl Authenticator {
 
     async fn confirms(&self, user: UserId, factor: &StoredFactor, code: &str) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        match self.sealer.open(user, &factor.sealed)?.step_of(code, now) {
+        match self.opened(user, &factor.sealed)?.step_of(code, now) {
             Some(step) => self.factors.accept(user, step, now, true).await,
             None => Ok(false),
         }
@@ -202,7 +167,7 @@ impl Authenticator {
     async fn accepts(&self, user: UserId, code: &str) -> Result<bool, StoreError> {
         let Some(factor) = self.factors.factor(user).await? else { return Ok(false) };
         let now = self.clock.now();
-        if let Some(step) = self.sealer.open(user, &factor.sealed)?.step_of(code, now) {
+        if let Some(step) = self.opened(user, &factor.sealed)?.step_of(code, now) {
             return self.factors.accept(user, step, now, false).await;
         }
         self.factors.accept_recovery(user, &TokenDigest::of(&code.trim().to_lowercase())).await

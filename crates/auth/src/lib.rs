@@ -23,7 +23,8 @@ pub mod passwords;
 pub mod principal;
 pub mod refresh;
 pub mod rejections;
-pub mod security;
+mod sealing;
+mod security;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
@@ -44,7 +45,7 @@ pub use credentials::{
     Begun, CredentialStore, Ground, LiveSession, Login, Membership, NewSession, Nonce, Proof, Rotation,
     RotationOutcome, TokenDigest,
 };
-pub use factors::{FactorError, FactorStore, Sealer, StoredFactor, TotpSecret};
+pub use factors::{FactorError, FactorStore, StoredFactor, TotpSecret};
 pub use joining::{
     Acceptance, Confirmation, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken,
 };
@@ -57,6 +58,7 @@ pub use passwords::{Busy, ChoiceError, InvalidPassword, Password, PasswordHash, 
 pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};
 pub use refresh::RefreshToken;
 pub use rejections::{AuthError, LoginError, Rejection};
+pub use sealing::Sealer;
 pub use security::{
     SecurityEvent, SecurityEventId, SecurityEventKind, SecurityEventQuery, SecurityEventStore, SecurityEvents,
     SecurityLog,

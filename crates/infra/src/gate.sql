@@ -134,7 +134,7 @@ select 'a shared table captures every change, always', t.name from shared_tables
 -- Tenant tables: audit
 union all
 select 'a tenant table captures every change, always', t.name from tenant_tables t
-  where t.relname not in ('audit_events', 'search_words') and not t.relispartition and not exists (
+  where t.relname not in ('audit_events', 'search_words', 'idempotency_keys') and not t.relispartition and not exists (
     select from pg_trigger g join functions f on f.oid = g.tgfoid
     -- 29: for each row, after insert, update and delete.
     where g.tgrelid = t.oid and f.nspname = 'sec' and f.proname = 'capture' and g.tgenabled = 'A' and g.tgtype = 29 and g.tgqual is null)

@@ -48,6 +48,47 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(search_words, projects);
 diesel::allow_tables_to_appear_in_same_query!(search_words, tasks);
+diesel::allow_tables_to_appear_in_same_query!(search_words, documents);
+
+diesel::table! {
+    idempotency_keys (tenant_id, digest) {
+        tenant_id -> Uuid,
+        digest -> Binary,
+        fingerprint -> Binary,
+        answer -> Nullable<Binary>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    documents (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        project_id -> Uuid,
+        title -> Text,
+        blob_id -> Nullable<Uuid>,
+        content_type -> Nullable<Text>,
+        size -> Nullable<Int8>,
+        sha256 -> Nullable<Text>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    blobs (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        document_id -> Uuid,
+        state -> Text,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(documents, blobs);
 
 diesel::table! {
     audit_events (tenant_id, id) {
@@ -63,6 +104,8 @@ diesel::table! {
         request_id -> Uuid,
     }
 }
+
+// xtask new: tables
 
 diesel::table! {
     registry.tenants (id) {
@@ -260,7 +303,10 @@ pub(crate) trait TenantTable: Table + Sized {
 }
 
 macro_rules! tenant_tables {
-    ($($table:ident),+) => {
+    ($(#[$meta:meta])* $list:ident: $($table:ident),+ $(,)?) => {
+        $(#[$meta])*
+        pub const $list: &[&str] = &[$(stringify!($table)),+];
+
         $(
             impl TenantTable for $table::table {
                 type TenantId = $table::tenant_id;
@@ -273,14 +319,30 @@ macro_rules! tenant_tables {
     };
 }
 
-/// Every tenant table, for whoever checks what is said about them.
-pub const TENANT_TABLES: &[&str] = &["projects", "tasks", "audit_events", "search_words"];
-tenant_tables!(projects, tasks, audit_events, search_words);
+tenant_tables! {
+    /// Every tenant table, for whoever checks what is said about them.
+    TENANT_TABLES:
+    projects,
+    tasks,
+    documents,
+    blobs,
+    audit_events,
+    search_words,
+    idempotency_keys,
+    // xtask new: tenant tables
+}
 
-/// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
-pub const SHARED_TABLES: &[&str] =
-    &["memberships", "roles", "api_keys", "domains", "api_clients", "api_client_secrets", "invitations"];
-tenant_tables!(memberships, roles, api_keys, domains, api_clients, api_client_secrets, invitations);
+tenant_tables! {
+    /// Every table of the registry whose rows belong to tenants and are reached by them, under row-level security as well.
+    SHARED_TABLES:
+    memberships,
+    roles,
+    api_keys,
+    domains,
+    api_clients,
+    api_client_secrets,
+    invitations,
+}
 
 /// A tenant's own row: its key is the tenant.
 impl TenantTable for tenants::table {

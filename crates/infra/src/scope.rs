@@ -13,7 +13,7 @@ pub(crate) fn opening(scope: &TenantScope, access: Access) -> String {
     let mut message = String::with_capacity(256);
     let begin = match access {
         Access::Read => "BEGIN READ ONLY",
-        Access::Write => "BEGIN",
+        Access::Write | Access::WriteAtOnce => "BEGIN",
     };
     let tenant = scope.tenant();
     // Writing to a String cannot fail.
@@ -21,9 +21,12 @@ pub(crate) fn opening(scope: &TenantScope, access: Access) -> String {
     if let own @ SchemaName::Own(_) = scope.schema() {
         let _ = write!(message, ";SET LOCAL search_path={own}");
     }
-    if access == Access::Write {
+    if access != Access::Read {
         let (actor, request) = (scope.actor(), scope.request());
         let _ = write!(message, ";SET LOCAL app.actor='{actor}';SET LOCAL app.request='{request}'");
+    }
+    if access == Access::WriteAtOnce {
+        message.push_str(";SET LOCAL lock_timeout='1s'");
     }
     message
 }

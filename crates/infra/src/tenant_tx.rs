@@ -19,7 +19,7 @@ use diesel::query_dsl::methods::FilterDsl;
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
-use tenantry_app::{Access, TenantStorePort, TenantTxPort};
+use tenantry_app::{Access, AnswerRepo, TenantStorePort, TenantTxPort};
 use tenantry_tenancy::api_clients::ApiClientRepo;
 use tenantry_tenancy::api_keys::ApiKeyRepo;
 use tenantry_tenancy::audit::AuditRepo;
@@ -30,6 +30,8 @@ use tenantry_tenancy::own_tenant::OwnTenantRepo;
 use tenantry_tenancy::roles::custom::RoleRepo;
 use tenantry_tenancy::{AccessTx, MemberRepo, StoreError, TenantScope};
 use tenantry_work::WorkTx;
+use tenantry_work::blobs::BlobRepo;
+use tenantry_work::documents::DocumentRepo;
 use tenantry_work::projects::ProjectRepo;
 use tenantry_work::tasks::TaskRepo;
 use tokio::task::unconstrained;
@@ -231,7 +233,13 @@ impl TenantTxPort for PgTenantTx {
         self
     }
 
+    // xtask new: shares
+
     fn access(&mut self) -> &mut dyn AccessTx {
+        self
+    }
+
+    fn answers(&mut self) -> &mut dyn AnswerRepo {
         self
     }
 
@@ -269,10 +277,20 @@ impl WorkTx for PgTenantTx {
         self
     }
 
+    fn documents(&mut self) -> &mut dyn DocumentRepo {
+        self
+    }
+
+    fn blobs(&mut self) -> &mut dyn BlobRepo {
+        self
+    }
+
     fn members(&mut self) -> &mut dyn MemberRepo {
         self
     }
 }
+
+// xtask new: modules
 
 impl AccessTx for PgTenantTx {
     fn memberships(&mut self) -> &mut dyn MembershipRepo {

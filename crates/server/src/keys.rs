@@ -34,11 +34,11 @@ pub fn cursors(settings: &Settings) -> Result<Cursors> {
     Ok(Cursors::new(key.as_bytes()))
 }
 
-/// What seals secrets that the service must read again.
-pub fn sealer(settings: &Settings) -> Result<Sealer> {
+/// What seals secrets of one purpose that the service must read again.
+pub fn sealer(settings: &Settings, purpose: &str) -> Result<Sealer> {
     let key = &settings.auth.sealing_key;
     let key = if key.is_empty() { kept("sealing_key", || secret(32))? } else { key.clone() };
-    Ok(Sealer::new(key.as_bytes()))
+    Ok(Sealer::new(key.as_bytes(), purpose))
 }
 
 /// Random bytes as text.

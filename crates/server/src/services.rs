@@ -7,12 +7,13 @@ use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, SignupSettings, Site};
 use tenantry_app::{Mailer, TenantStore};
-use tenantry_auth::{ApiKeys, Authenticator, Passwords, Watch};
-use tenantry_infra::{Dns, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
+use tenantry_auth::{ApiKeys, Authenticator, Passwords, Sealer, Watch};
+use tenantry_infra::{Dns, Files, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::provisioning::TenantStorage;
 use tenantry_tenancy::{Networks, SystemClock};
 use tokio::time::timeout;
 
+use crate::collector::Collector;
 use crate::database::Database;
 use crate::key_ring::KeyRing;
 use crate::keys;
@@ -47,9 +48,12 @@ pub struct Services {
     proxies: Option<Networks>,
     hosts: Hosts,
     resolver: Arc<Dns>,
+    /// Stores the content of documents.
+    files: Arc<Files>,
     /// Delivers mail.
     pub mailer: Arc<dyn Mailer>,
     cursors: Cursors,
+    answers: Arc<Sealer>,
     settings: Settings,
     api_url: String,
 }
@@ -73,7 +77,7 @@ impl Services {
             attempts: directory.clone(),
             accounts: directory.clone(),
             factors: directory.clone(),
-            sealer: keys::sealer(settings)?,
+            sealer: keys::sealer(settings, "tenantry second factors")?,
             joining: directory.clone(),
             api_keys: ApiKeys::new(directory.clone(), settings.key_environment()),
             sessions: directory.clone(),
@@ -97,8 +101,10 @@ impl Services {
             proxies: settings.trusted_proxies()?,
             hosts: Hosts::below(settings.base_domain()?),
             resolver: Arc::new(Dns::new(settings.dns_server()?)),
+            files: Arc::new(settings.files.open()?),
             mailer,
             cursors: keys::cursors(settings)?,
+            answers: Arc::new(keys::sealer(settings, "tenantry answers")?),
             settings: settings.clone(),
             api_url: database.urls.api.clone(),
         })
@@ -109,6 +115,7 @@ impl Services {
         let writer = self.security_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let store = self.directory.clone();
         let (ring, auth) = (self.key_ring.clone(), self.auth.clone());
+        let collector = self.collector();
         async move {
             let write = async {
                 if let Some(writer) = writer {
@@ -120,8 +127,20 @@ impl Services {
                     ring.follow(auth).await;
                 }
             };
-            tokio::join!(write, follow);
+            let collect = async {
+                match collector {
+                    Ok(collector) => collector.run().await,
+                    Err(error) => tracing::error!(%error, "content is not collected"),
+                }
+            };
+            tokio::join!(write, follow, collect);
         }
+    }
+
+    /// Collects content, on a connection of its own.
+    pub fn collector(&self) -> Result<Collector> {
+        let store = self.store(self.settings.database.connections)?;
+        Ok(Collector { store, files: self.files.clone(), registry: self.registry.clone() })
     }
 
     /// A store for the calling thread, with its share of `workers` of the connections.
@@ -140,9 +159,11 @@ impl Services {
             acting: self.registry.clone(),
             storage: self.storage.clone(),
             readiness: Arc::new(Ready { registry: self.registry.clone(), watch: self.watch.clone() }),
+            files: self.files.clone(),
             mailer: self.mailer.clone(),
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),
+            answers: self.answers.clone(),
             limits: self.settings.limits(),
             signup: SignupSettings { enabled: self.settings.signup.enabled },
             hosts: self.hosts.clone(),

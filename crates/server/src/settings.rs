@@ -1,5 +1,6 @@
 //! The configuration: `config/default.toml`, the file of the environment, then environment variables.
 
+mod files;
 mod mail;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use tenantry_infra::Delivery;
 use tenantry_tenancy::Networks;
 use tenantry_tenancy::domains::DomainName;
 
+pub use files::FileSettings;
 pub use mail::MailSettings;
 
 /// Where the program runs.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// How callers are proven.
     pub auth: Auth,
+    /// Where the content of documents is stored.
+    pub files: FileSettings,
     /// How mail is delivered.
     pub mail: MailSettings,
     /// Whether people may sign up by themselves.
@@ -138,6 +142,7 @@ struct Sections {
     http: Http,
     database: DatabaseSettings,
     auth: Auth,
+    files: FileSettings,
     mail: MailSettings,
     signup: Signup,
     log: Log,
@@ -178,8 +183,8 @@ impl Settings {
             }
         }
         let sections: Sections = builder.build().and_then(Config::try_deserialize).map_err(sentence)?;
-        let Sections { http, database, auth, mail, signup, log } = sections;
-        let settings = Self { environment, http, database, auth, mail, signup, log };
+        let Sections { http, database, auth, files, mail, signup, log } = sections;
+        let settings = Self { environment, http, database, auth, files, mail, signup, log };
         settings.check()?;
         Ok(settings)
     }
@@ -195,7 +200,9 @@ impl Settings {
             body_bytes: self.http.body_bytes,
             body_time: Duration::from_secs(self.http.body_seconds),
             request_time: Duration::from_secs(self.http.request_seconds),
+            upload_bytes: self.files.max_bytes,
             rejection_status: self.http.rejection_status,
+            ..Limits::default()
         }
     }
 
@@ -313,6 +320,7 @@ impl Settings {
             ensure!(!auth.cursor_key.is_empty(), "auth.cursor_key must be set in production");
             ensure!(!auth.sealing_key.is_empty(), "auth.sealing_key must be set in production");
         }
+        self.files.check(self.is_development())?;
         self.base_domain()?;
         self.trusted_proxies()?;
         self.dns_server()?;

@@ -32,6 +32,8 @@ pub mod scope;
 pub mod search;
 pub mod services;
 pub mod tenants;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 pub mod time;
 

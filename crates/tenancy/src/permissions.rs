@@ -52,6 +52,11 @@ permissions! {
     WriteTasks = "tasks:write",
     /// Change, complete and delete everybody's tasks.
     ManageTasks = "tasks:manage",
+    /// See documents and download their content.
+    ReadDocuments = "documents:read",
+    /// Create, upload, change and delete documents.
+    WriteDocuments = "documents:write",
+    // xtask new: permissions
     /// See who belongs to the tenant.
     ReadMembers = "members:read",
     /// Invite people, change their roles, remove them.
@@ -147,6 +152,7 @@ impl PermissionSet {
     pub const READ: Self = Self::NONE
         .with(Permission::ReadProjects)
         .with(Permission::ReadTasks)
+        .with(Permission::ReadDocuments)
         .with(Permission::ReadMembers)
         .with(Permission::ReadRoles);
 

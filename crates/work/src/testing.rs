@@ -10,6 +10,9 @@ mod mocks;
 pub use memory::MemoryWork;
 pub use mocks::{MockMemberRepo, MockWork};
 
+pub use crate::blobs::MockBlobRepo;
+pub use crate::documents::MockDocumentRepo;
+use crate::documents::{DocumentId, DocumentTitle, NewDocument};
 pub use crate::projects::MockProjectRepo;
 use crate::projects::{NewProject, ProjectDescription, ProjectId, ProjectName, ProjectStatus};
 pub use crate::tasks::MockTaskRepo;
@@ -41,4 +44,9 @@ pub fn new_task(project: ProjectId) -> NewTask {
         due: None,
         creator: None,
     }
+}
+
+/// A document to be made, for tests that do not care which.
+pub fn new_document(project: ProjectId) -> NewDocument {
+    NewDocument { id: DocumentId::generate(), project, title: DocumentTitle::parse("plan.pdf").expect("a clean line") }
 }

@@ -8,6 +8,7 @@ use tenantry_tenancy::{Role, TenantStatus};
 
 use super::{Person, TOKEN, caller, face, part, post};
 use crate::harness::{Caller, PATIENCE, PLACEMENTS, another_instance, eventually, suite};
+use crate::roles::scopes;
 use crate::schemas::violations;
 
 #[tokio::test]
@@ -47,7 +48,7 @@ async fn an_access_token_says_who_where_and_what_for() {
         ("aud", json!("multitenant-api")),
         ("token_type", json!("access")),
         ("roles", json!(["viewer"])),
-        ("scopes", json!(["projects:read", "tasks:read", "members:read", "roles:read"])),
+        ("scopes", json!(scopes(Role::Viewer))),
     ] {
         assert_eq!(claims[claim], value, "{claim}");
     }

@@ -6,6 +6,7 @@ use tenantry_tenancy::Role;
 
 use super::{VERIFY, face, part, post};
 use crate::harness::{PLACEMENTS, suite};
+use crate::roles::scopes;
 use crate::schemas::{redacted, violations};
 
 #[tokio::test]
@@ -26,7 +27,7 @@ async fn a_good_token_is_told_with_what_it_allows() {
                 "tenant": tenant.tenant.id.to_string(),
                 "user_id": tenant.user(Role::Viewer).to_string(),
                 "roles": ["viewer"],
-                "scopes": ["projects:read", "tasks:read", "members:read", "roles:read"],
+                "scopes": scopes(Role::Viewer),
                 "expires_at": "<time>",
             })
         );

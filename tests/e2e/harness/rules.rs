@@ -126,7 +126,7 @@ fn is_opening(sql: &str) -> bool {
     let sets = |part: &str| {
         let (name, value) = part.strip_prefix("set local ").and_then(|rest| rest.split_once('=')).unwrap_or_default();
         let value = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(value);
-        matches!(name, "app.tenant" | "app.actor" | "app.request" | "search_path") && is_value(value)
+        matches!(name, "app.tenant" | "app.actor" | "app.request" | "search_path" | "lock_timeout") && is_value(value)
     };
     begins && parts.all(sets)
 }

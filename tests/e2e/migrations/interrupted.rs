@@ -17,10 +17,10 @@ impl Fresh {
         ledger == expected && self.tables(&schema).await == tables_at(ledger.len())
     }
 
-    /// Five schemas without any migration but for the first, which is one behind and whose last migration cannot go on.
+    /// Five schemas without any migration but for the first, whose next one cannot go on.
     async fn stuck(&self) -> (Vec<SchemaName>, Client) {
         let schemas = self.schemas(5).await;
-        self.set_back(schemas[0], 1).await;
+        self.set_back(schemas[0], TENANT.len() - UNTIL_HELD).await;
         for schema in &schemas[1..] {
             self.set_back(*schema, TENANT.len()).await;
         }
@@ -55,9 +55,9 @@ async fn a_run_whose_connection_is_killed_leaves_whole_migrations_and_is_continu
     let error = run.await.unwrap().unwrap_err().to_string();
     drop(hold);
 
-    let name = TENANT.last().unwrap().name;
+    let name = TENANT[UNTIL_HELD].name;
     assert!(error.starts_with(&format!("migration {name} of schema {} failed at: ", schemas[0])), "{error}");
-    assert_eq!(fresh.ledger(&schemas[0].to_string()).await.len(), TENANT.len() - 1);
+    assert_eq!(fresh.ledger(&schemas[0].to_string()).await.len(), UNTIL_HELD);
     fresh.assert_continues(&schemas).await;
 }
 

@@ -75,7 +75,8 @@ async fn the_example_of_a_backend_for_a_frontend_works_and_shows_the_browser_not
     let suite = suite().await;
     let (tenant, person) = ada(&suite, Role::Member).await;
     let backend = Backend::start(&suite.base);
-    let client = Client::builder().redirect(Policy::none()).timeout(crate::harness::PATIENCE).build().unwrap();
+    let client =
+        crate::harness::client_builder().redirect(Policy::none()).timeout(crate::harness::PATIENCE).build().unwrap();
     let mut user = User { client, backend: &backend, cookie: String::new(), seen: String::new() };
     let own = backend.url.clone();
     let credentials =

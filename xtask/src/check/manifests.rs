@@ -38,7 +38,18 @@ const RESERVED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that reach nothing outside the process, for the layers that must not.
-const PURE: &[&str] = &["async-trait", "chrono", "mockall", "serde", "serde_json", "thiserror", "utoipa", "uuid"];
+const PURE: &[&str] = &[
+    "async-trait",
+    "bytes",
+    "chrono",
+    "futures-util",
+    "mockall",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "utoipa",
+    "uuid",
+];
 
 #[derive(Clone, Copy)]
 enum Uses {

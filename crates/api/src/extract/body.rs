@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::Input;
 use crate::Limits;
+use crate::once;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 
@@ -26,7 +27,8 @@ impl<T: DeserializeOwned + ToSchema + 'static> Input for Body<T> {
     const READS_BODY: bool = true;
 
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError> {
-        parse(&arrived(req, payload, JSON).await?).map(Self)
+        let bytes = arrived(req, payload, JSON).await?;
+        parse(&bytes).map(Self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -61,10 +63,12 @@ pub(super) const FORM: Media = Media { accepts: is_form, name: "application/x-ww
 pub(super) async fn arrived(req: &HttpRequest, payload: &mut Payload, media: Media) -> Result<BytesMut, ApiError> {
     let limits = req.app_data::<Data<Limits>>().map_or_else(Limits::default, |limits| ***limits);
     check_headers(req, limits, &media)?;
-    timeout(limits.body_time, read(payload, limits.body_bytes)).await.map_err(|_| {
+    let bytes = timeout(limits.body_time, read(payload, limits.body_bytes)).await.map_err(|_| {
         let detail = format!("the body took longer than {} seconds to arrive", limits.body_time.as_secs());
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
-    })?
+    })??;
+    once::remember_body(req, &bytes);
+    Ok(bytes)
 }
 
 fn check_headers(req: &HttpRequest, limits: Limits, media: &Media) -> Result<(), ApiError> {
@@ -117,7 +121,7 @@ async fn read(payload: &mut Payload, limit: usize) -> Result<BytesMut, ApiError>
     Ok(bytes)
 }
 
-fn too_large(limit: usize) -> ApiError {
+pub(super) fn too_large(limit: usize) -> ApiError {
     let message = format!("must have at most {limit} bytes");
     let mut error = ApiError::invalid("body", "too_large", message);
     (error.status, error.code) = (StatusCode::PAYLOAD_TOO_LARGE, "too_large");

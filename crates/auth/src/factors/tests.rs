@@ -131,17 +131,3 @@ async fn removing_it_needs_both_factors() {
     assert!(log_in(&world, None).await.is_ok());
     assert!(matches!(remove(PASSWORD, &codes[1]).await, Err(FactorError::NotEnrolled)));
 }
-
-#[test]
-fn a_sealed_secret_opens_for_its_person_and_its_key_alone() {
-    let (user, secret, sealer) =
-        (UserId::generate(), TotpSecret::generate(), Sealer::new(b"a sealing key of the tests"));
-    let sealed = sealer.seal(user, &secret);
-
-    assert!(sealer.open(user, &sealed).unwrap() == secret);
-    assert!(!sealed.windows(20).any(|window| window == secret.bytes()));
-    assert!(sealer.seal(user, &secret) != sealed);
-    assert!(sealer.open(UserId::generate(), &sealed).is_err());
-    assert!(Sealer::new(b"another key").open(user, &sealed).is_err());
-    assert!(sealer.open(user, &sealed[..20]).is_err() && sealer.open(user, &[]).is_err());
-}

@@ -6,10 +6,10 @@ use chrono::DateTime;
 use tenantry_tenancy::{ApiKeyId, Clock, Email, PermissionSet, Role, SessionId, Tenant, UserId, Version};
 
 use super::{MemoryApiKeys, MemoryAttempts, MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
+use crate::Sealer;
 use crate::api_keys::{ApiKeyText, ApiKeys, KeyEnvironment, StoredApiKey};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::credentials::TokenDigest;
-use crate::factors::Sealer;
 use crate::keys::SigningKeys;
 use crate::logins::{LoginAttempt, Tokens};
 use crate::passwords::{Password, Passwords};
@@ -66,7 +66,7 @@ impl World {
             attempts: Arc::new(MemoryAttempts::default()),
             accounts: store.clone(),
             factors: store.clone(),
-            sealer: Sealer::new(b"the sealing key of a small world"),
+            sealer: Sealer::new(b"the sealing key of a small world", "second factors"),
             joining: store.clone(),
             api_keys: ApiKeys::new(api_keys.clone(), KeyEnvironment::Test),
             sessions: store.clone(),

@@ -1,4 +1,4 @@
-//! How a session with tokens begins, through the functions of `migrations/registry/0018_hardening`.
+//! How a session with tokens begins, through the functions of `migrations/registry/0019_hardening`.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -32,7 +32,8 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     15 "0015_lockout",
     16 "0016_second_factors",
     17 "0017_search",
-    18 "0018_hardening",
+    18 "0018_unaudited",
+    19 "0019_hardening",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -43,6 +44,9 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     4 "0004_audit_actions",
     5 "0005_task_creators",
     6 "0006_lists",
+    7 "0007_idempotency_keys",
+    8 "0008_documents",
+    // xtask new: migrations
 );
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ const PRODUCTION: &[(&str, &str)] = &[
     ("TENANTRY_AUTH__CURSOR_KEY", "0123456789abcdef0123456789abcdef"),
     ("TENANTRY_AUTH__SEALING_KEY", "fedcba9876543210fedcba9876543210"),
     ("TENANTRY_HTTP__PUBLIC_URL", "https://api.example.com"),
+    ("TENANTRY_FILES__FOLDER", "/files"),
 ];
 
 #[test]

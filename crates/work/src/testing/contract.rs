@@ -18,6 +18,7 @@
 //! }
 //! ```
 
+mod documents;
 mod members;
 mod projects;
 mod tasks;
@@ -41,6 +42,15 @@ macro_rules! all {
 }
 
 all! {
+    documents {
+        a_document_comes_back_as_stored,
+        an_update_of_a_document_stores_its_content_and_counts_up,
+        deleting_a_project_deletes_its_documents,
+        documents_are_filtered_by_project,
+        a_blob_is_kept_once,
+        what_nobody_waits_for_or_points_at_is_doomed,
+        a_document_of_an_unknown_project_is_refused,
+    }
     members {
         a_member_is_told_from_a_stranger,
     }

@@ -1,13 +1,18 @@
 //! The work module's tables as maps.
 
+mod documents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{Clock, MemberRepo, Page, Position, Search, SortedPage, SortedQuery, StoreError, UserId};
+use tenantry_tenancy::testing::{admits, check_free, finds, page};
+use tenantry_tenancy::{Clock, MemberRepo, SortedPage, StoreError, UserId};
 
 use crate::WorkTx;
+use crate::blobs::{BlobId, BlobRepo};
+use crate::documents::{Document, DocumentId, DocumentRepo};
 use crate::projects::{NewProject, Project, ProjectChange, ProjectId, ProjectQuery, ProjectRepo, ProjectStatistics};
 use crate::tasks::{NewTask, Task, TaskError, TaskId, TaskQuery, TaskRepo, TaskStatus};
 
@@ -41,13 +46,22 @@ pub struct MemoryWork {
     clock: Arc<dyn Clock>,
     projects: BTreeMap<ProjectId, Project>,
     tasks: BTreeMap<TaskId, Task>,
+    documents: BTreeMap<DocumentId, Document>,
+    blobs: BTreeMap<BlobId, documents::BlobRow>,
     members: BTreeSet<UserId>,
 }
 
 impl MemoryWork {
     /// No work and no members. The clock says when rows are made and changed.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, projects: BTreeMap::new(), tasks: BTreeMap::new(), members: BTreeSet::new() }
+        Self {
+            clock,
+            projects: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            members: BTreeSet::new(),
+        }
     }
 
     /// The same with one more member.
@@ -78,6 +92,14 @@ impl WorkTx for MemoryWork {
     }
 
     fn tasks(&mut self) -> &mut dyn TaskRepo {
+        self
+    }
+
+    fn documents(&mut self) -> &mut dyn DocumentRepo {
+        self
+    }
+
+    fn blobs(&mut self) -> &mut dyn BlobRepo {
         self
     }
 
@@ -144,6 +166,7 @@ impl ProjectRepo for MemoryWork {
 
     async fn delete(&mut self, id: ProjectId) -> Result<bool, StoreError> {
         self.tasks.retain(|_, task| task.project != id);
+        self.documents.retain(|_, document| document.project != id);
         Ok(self.projects.remove(&id).is_some())
     }
 
@@ -236,39 +259,6 @@ impl MemberRepo for MemoryWork {
     async fn is_member(&mut self, user: UserId) -> Result<bool, StoreError> {
         Ok(self.members.contains(&user))
     }
-}
-
-/// A primary key: only a defect gives an id twice.
-fn check_free<K: Ord, V>(rows: &BTreeMap<K, V>, id: K) -> Result<(), StoreError> {
-    if rows.contains_key(&id) { Err(StoreError::internal("the id is taken")) } else { Ok(()) }
-}
-
-/// A filter that is not given admits everything.
-fn admits<T: PartialEq>(filter: Option<T>, value: T) -> bool {
-    filter.is_none_or(|wanted| wanted == value)
-}
-
-/// A search that is not given finds everything.
-fn finds(search: Option<&Search>, texts: &[&str]) -> bool {
-    search.is_none_or(|search| search.finds(texts))
-}
-
-/// Cuts one page out of rows.
-fn page<'a, T: Clone + 'a, O>(
-    rows: impl Iterator<Item = &'a T>,
-    query: &SortedQuery<O>,
-    is_descending: bool,
-    position: impl Fn(&T) -> Position,
-) -> SortedPage<T> {
-    let mut rows: Vec<_> = rows.map(|row| (position(row), row)).collect();
-    let compare = |a: &Position, b: &Position| {
-        let ascending = a.key.cmp(&b.key).then(a.id.cmp(&b.id));
-        if is_descending { ascending.reverse() } else { ascending }
-    };
-    rows.sort_by(|(a, _), (b, _)| compare(a, b));
-    let rest = rows.into_iter().filter(|(at, _)| query.after.as_ref().is_none_or(|after| compare(at, after).is_gt()));
-    let items = rest.take(query.limit.get() + 1).map(|(_, row)| row.clone()).collect();
-    Page::cut(items, query.limit, position)
 }
 
 /// Counts the kinds that occur, in their order.

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use tenantry_tenancy::{MemberRepo, StoreError, UserId};
 
 use crate::WorkTx;
+use crate::blobs::{BlobRepo, MockBlobRepo};
+use crate::documents::{DocumentRepo, MockDocumentRepo};
 use crate::projects::{MockProjectRepo, ProjectRepo};
 use crate::tasks::{MockTaskRepo, TaskRepo};
 
@@ -43,6 +45,10 @@ pub struct MockWork {
     pub projects: MockProjectRepo,
     /// The tenant's tasks.
     pub tasks: MockTaskRepo,
+    /// The tenant's documents.
+    pub documents: MockDocumentRepo,
+    /// Where their content lies.
+    pub blobs: MockBlobRepo,
     /// The tenant's members.
     pub members: MockMemberRepo,
 }
@@ -54,6 +60,14 @@ impl WorkTx for MockWork {
 
     fn tasks(&mut self) -> &mut dyn TaskRepo {
         &mut self.tasks
+    }
+
+    fn documents(&mut self) -> &mut dyn DocumentRepo {
+        &mut self.documents
+    }
+
+    fn blobs(&mut self) -> &mut dyn BlobRepo {
+        &mut self.blobs
     }
 
     fn members(&mut self) -> &mut dyn MemberRepo {

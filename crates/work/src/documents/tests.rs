@@ -1,0 +1,94 @@
+use std::sync::Arc;
+
+use chrono::DateTime;
+use tenantry_tenancy::clock::FixedClock;
+
+use super::*;
+use crate::testing::{MemoryWork, new_document, new_project};
+
+#[tokio::test]
+async fn content_is_kept_by_the_document_that_waits_for_it() {
+    let mut tx = work();
+    let document = document(&mut tx).await;
+
+    let blob = expect_content(&mut tx, document.id, &Expected::ANY).await.unwrap();
+    assert!(matches!(content(&mut tx, document.id).await, Err(DocumentError::Empty(_))));
+    let kept = keep_content(&mut tx, document.id, &Expected::ANY, content_in(blob.id)).await.unwrap();
+
+    assert_eq!(kept, Document { content: Some(content_in(blob.id)), version: 2, ..document });
+    assert_eq!(content(&mut tx, kept.id).await.unwrap(), (kept, content_in(blob.id)));
+}
+
+#[tokio::test]
+async fn an_upload_that_was_given_up_changes_nothing() {
+    let mut tx = work();
+    let document = document(&mut tx).await;
+    let blob = expect_content(&mut tx, document.id, &Expected::ANY).await.unwrap();
+    tx.blobs().give_up(blob.id).await.unwrap();
+
+    let refused = keep_content(&mut tx, document.id, &Expected::ANY, content_in(blob.id)).await;
+
+    assert!(matches!(refused, Err(DocumentError::GivenUp(given_up)) if given_up == blob.id), "{refused:?}");
+    assert_eq!(show(&mut tx, document.id).await.unwrap(), document);
+}
+
+#[tokio::test]
+async fn an_upload_for_another_version_changes_nothing() {
+    let mut tx = work();
+    let document = document(&mut tx).await;
+    let first = Expected::one_of(vec![1]);
+    let blob = expect_content(&mut tx, document.id, &first).await.unwrap();
+    let title = Some(DocumentTitle::parse("other").unwrap());
+    let changed =
+        change(&mut tx, document.id, &first, DocumentChange { title, ..DocumentChange::default() }).await.unwrap();
+
+    let refused = keep_content(&mut tx, document.id, &first, content_in(blob.id)).await;
+
+    assert!(matches!(refused, Err(DocumentError::Stale(_))), "{refused:?}");
+    assert!(matches!(delete(&mut tx, document.id, &first).await, Err(DocumentError::Stale(_))));
+    assert_eq!(show(&mut tx, document.id).await.unwrap(), changed);
+}
+
+#[tokio::test]
+async fn a_change_that_leaves_everything_as_it_is_keeps_the_version() {
+    let mut tx = work();
+    let document = document(&mut tx).await;
+    let same = DocumentChange { project: Some(document.project), title: Some(document.title.clone()) };
+
+    let changed = change(&mut tx, document.id, &Expected::ANY, same).await.unwrap();
+
+    assert_eq!(changed, document);
+}
+
+#[test]
+fn a_content_type_is_a_media_type() {
+    for good in ["text/plain", "application/vnd.ms-excel", "text/html; charset=\"utf-8\"", "image/svg+xml"] {
+        assert_eq!(ContentType::parse(good).unwrap().as_str(), good);
+    }
+    let long = format!("text/{}", "a".repeat(123));
+    for bad in ["", "text", "/plain", "text/", "te xt/plain", "text/plain\r\nset-cookie: a", "text/pläin", &long] {
+        assert_eq!(ContentType::parse(bad), Err(InvalidContentType), "{bad}");
+    }
+}
+
+#[test]
+fn a_digest_is_read_as_it_is_written() {
+    let digest = Sha256::new([0xa1; 32]);
+
+    assert_eq!(digest.as_str(), "a1".repeat(32));
+    assert_eq!(Sha256::parse(digest.as_str().to_owned()), Ok(digest));
+    assert_eq!(Sha256::parse("A1".repeat(32)), Err(InvalidSha256));
+}
+
+fn work() -> MemoryWork {
+    MemoryWork::new(Arc::new(FixedClock(DateTime::UNIX_EPOCH)))
+}
+
+async fn document(tx: &mut MemoryWork) -> Document {
+    let project = tx.projects().insert(&new_project()).await.unwrap().id;
+    tx.documents().insert(&new_document(project)).await.unwrap()
+}
+
+fn content_in(blob: BlobId) -> Content {
+    Content { blob, content_type: ContentType::default(), size: 1, sha256: Sha256::new([1; 32]) }
+}

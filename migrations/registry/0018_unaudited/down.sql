@@ -1,0 +1,2 @@
+set local role tenantry_sec;
+drop function sec.protect_unaudited(regclass);

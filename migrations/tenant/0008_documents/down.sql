@@ -1,0 +1,2 @@
+drop table documents;
+drop table blobs;
