@@ -24,6 +24,7 @@ mod directory;
 mod documents;
 mod examples;
 mod factors;
+mod feed;
 mod files_in_s3;
 mod gate;
 mod harness;

@@ -232,7 +232,7 @@ impl Workspace {
             (
                 "crates/infra/src/schema.rs",
                 "tables",
-                "diesel::table! {\n%things% (tenant_id, id) {\ntenant_id -> Uuid,\nid -> Uuid,\n%%table_columns%%\nversion -> Int8,\ncreated_at -> Timestamptz,\nupdated_at -> Timestamptz,\n}\n}\n\ndiesel::allow_tables_to_appear_in_same_query!(search_words, %things%);\n",
+                "diesel::table! {\n    %things% (tenant_id, id) {\n        tenant_id -> Uuid,\n        id -> Uuid,\n%%table_columns%%\n        version -> Int8,\n        created_at -> Timestamptz,\n        updated_at -> Timestamptz,\n    }\n}\n\ndiesel::allow_tables_to_appear_in_same_query!(search_words, %things%);\n",
             ),
             ("crates/infra/src/schema.rs", "tenant tables", "%things%,"),
             (
@@ -285,7 +285,13 @@ impl Workspace {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
         let place = text.lines().position(&is_place).with_context(|| format!("{file} has no place marked {mark}"))?;
         let mut all: Vec<&str> = text.lines().collect();
-        all.insert(place, lines);
+        // What lies in a macro is not formatted by anybody else.
+        let indent: String =
+            all.get(place).map(|line| line.chars().take_while(|it| *it == ' ').collect()).unwrap_or_default();
+        let lines: Vec<String> =
+            lines.lines().map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") }).collect();
+        let lines = lines.join("\n");
+        all.insert(place, &lines);
         self.registered += lines.lines().count();
         Ok(fs::write(&path, all.join("\n") + "\n")?)
     }

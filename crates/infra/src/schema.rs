@@ -106,54 +106,54 @@ diesel::table! {
 }
 
 diesel::table! {
-customers (tenant_id, id) {
-tenant_id -> Uuid,
-id -> Uuid,
-name -> Text,
-email -> Text,
-phone -> Text,
-address -> Text,
-notes -> Text,
-status -> Text,
-version -> Int8,
-created_at -> Timestamptz,
-updated_at -> Timestamptz,
-}
+    customers (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        email -> Text,
+        phone -> Text,
+        address -> Text,
+        notes -> Text,
+        status -> Text,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
 }
 
 diesel::allow_tables_to_appear_in_same_query!(search_words, customers);
 
 diesel::table! {
-suppliers (tenant_id, id) {
-tenant_id -> Uuid,
-id -> Uuid,
-name -> Text,
-email -> Text,
-phone -> Text,
-address -> Text,
-notes -> Text,
-status -> Text,
-version -> Int8,
-created_at -> Timestamptz,
-updated_at -> Timestamptz,
-}
+    suppliers (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        email -> Text,
+        phone -> Text,
+        address -> Text,
+        notes -> Text,
+        status -> Text,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
 }
 
 diesel::allow_tables_to_appear_in_same_query!(search_words, suppliers);
 
 diesel::table! {
-products (tenant_id, id) {
-tenant_id -> Uuid,
-id -> Uuid,
-name -> Text,
-sku -> Text,
-description -> Text,
-status -> Text,
-stock -> Int8,
+    products (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        sku -> Text,
+        description -> Text,
+        status -> Text,
+        stock -> Int8,
         version -> Int8,
-created_at -> Timestamptz,
-updated_at -> Timestamptz,
-}
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
 }
 
 diesel::allow_tables_to_appear_in_same_query!(search_words, products);
@@ -394,9 +394,9 @@ tenant_tables! {
     audit_events,
     search_words,
     idempotency_keys,
-customers,
-suppliers,
-products,
+    customers,
+    suppliers,
+    products,
     stock_movements,
     // xtask new: tenant tables
 }

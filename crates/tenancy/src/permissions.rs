@@ -56,18 +56,18 @@ permissions! {
     ReadDocuments = "documents:read",
     /// Create, upload, change and delete documents.
     WriteDocuments = "documents:write",
-/// See customers.
-ReadCustomers = "customers:read",
-/// Create, change and delete customers.
-WriteCustomers = "customers:write",
-/// See suppliers.
-ReadSuppliers = "suppliers:read",
-/// Create, change and delete suppliers.
-WriteSuppliers = "suppliers:write",
-/// See products.
-ReadProducts = "products:read",
-/// Create, change and delete products.
-WriteProducts = "products:write",
+    /// See customers.
+    ReadCustomers = "customers:read",
+    /// Create, change and delete customers.
+    WriteCustomers = "customers:write",
+    /// See suppliers.
+    ReadSuppliers = "suppliers:read",
+    /// Create, change and delete suppliers.
+    WriteSuppliers = "suppliers:write",
+    /// See products.
+    ReadProducts = "products:read",
+    /// Create, change and delete products.
+    WriteProducts = "products:write",
     /// See stock movements.
     ReadStockMovements = "stock_movements:read",
     /// Record stock movements.

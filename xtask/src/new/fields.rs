@@ -302,7 +302,7 @@ pub(super) fn blocks(fields: &[Field], thing: &str, things: &str) -> Vec<(&'stat
             }),
         ),
         ("columns", each(&Field::column)),
-        ("table_columns", each(&|field| format!("{} -> {},", field.name, field.row_type().2))),
+        ("table_columns", each(&|field| format!("        {} -> {},", field.name, field.row_type().2))),
         (
             "indexes",
             words(&|field| format!("create index {things}_of_{0} on {things} (tenant_id, {0}, id);", field.name)),

@@ -34,6 +34,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     17 "0017_search",
     18 "0018_unaudited",
     19 "0019_stock",
+    20 "0020_hardening",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -46,9 +47,9 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     6 "0006_lists",
     7 "0007_idempotency_keys",
     8 "0008_documents",
-9 "0009_customers",
-10 "0010_suppliers",
-11 "0011_products",
+    9 "0009_customers",
+    10 "0010_suppliers",
+    11 "0011_products",
     12 "0012_stock_movements",
     // xtask new: migrations
 );
