@@ -36,6 +36,8 @@ struct Resource {
     things: String,
     thing: String,
     path: String,
+    /// The first field's name.
+    title: String,
     fields: Vec<Field>,
 }
 
@@ -75,22 +77,23 @@ impl Resource {
         }
         ensure!(thing != *things, "singular and plural must differ");
         let fields = arguments.fields.iter().map(|raw| Field::parse(raw)).collect::<Result<Vec<_>>>()?;
-        ensure!(fields.first().is_some_and(Field::is_line), "the first field must be a line");
+        let title =
+            fields.first().filter(|field| field.is_line()).context("the first field must be a line")?.name.clone();
         let names: std::collections::BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
         ensure!(names.len() == fields.len(), "a field is given twice");
         let segment = things.replace('_', "-");
         // The oldest module's resources have no module in their paths.
         let path = if module == "work" { format!("/api/v1/{segment}") } else { format!("/api/v1/{module}/{segment}") };
-        Ok(Self { module: module.to_owned(), things: things.to_owned(), thing, path, fields })
+        Ok(Self { module: module.to_owned(), things: things.to_owned(), thing, path, title, fields })
     }
 
     /// A template with everything filled in.
     fn fill(&self, template: &str) -> String {
         let mut text = template.to_owned();
-        for (block, lines) in fields::blocks(&self.fields, &pascal(&self.thing), &self.things) {
+        for (block, lines) in fields::blocks(&self.fields, &self.title, &pascal(&self.thing), &self.things) {
             text = text.replace(&format!("%%{block}%%"), lines.trim_end());
         }
-        let title = &self.fields[0].name;
+        let title = &self.title;
         let (words, plural_words) = (self.thing.replace('_', " "), self.things.replace('_', " "));
         let capital = format!("{}{}", plural_words[..1].to_uppercase(), &plural_words[1..]);
         let types = fields::types(&self.fields, &pascal(&self.thing));
