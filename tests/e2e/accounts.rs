@@ -1,5 +1,6 @@
 //! People's own accounts: profile, other tenants of theirs, giving tokens back, passwords.
 
+mod in_flight;
 mod passwords;
 mod resets;
 

@@ -216,7 +216,8 @@ async fn two_secrets_are_good_while_they_overlap() {
     let suite = suite().await;
     let tenant = suite.tenant(PLACEMENTS[0]).await;
     let first = Client::new(&tenant.owner(), &["projects:read"]).await;
-    let machine = caller(&suite, &first.log_in(&suite).await);
+    let tokens = first.log_in(&suite).await;
+    let machine = caller(&suite, &tokens);
     let rotate = async || {
         let body = json!({ "overlap_seconds": 60 });
         Client::of(&tenant.owner().post(&format!("{}/rotate-secret", first.path()), body).await.expect(200))
@@ -225,17 +226,35 @@ async fn two_secrets_are_good_while_they_overlap() {
     let second = rotate().await;
     first.log_in(&suite).await;
     second.log_in(&suite).await;
+    let tokens = refresh(&suite, &tokens).await.expect(200);
 
     // Never more than two: the next rotation ends the first one's time.
     let third = rotate().await;
     first.ask(&suite).await.expect(401);
-    second.log_in(&suite).await;
+    refresh(&suite, &tokens).await.expect(401);
+    let tokens = second.log_in(&suite).await;
     let end = "update registry.api_client_secrets set expires_at = now() where expires_at is not null and api_client_id::text = $1";
     suite.admin().await.execute(end, &[&first.id]).await.unwrap();
     second.ask(&suite).await.expect(401);
+    refresh(&suite, &tokens).await.expect(401);
     third.log_in(&suite).await;
     suite.services.watch.poll_once().await.unwrap();
     machine.get("/api/v1/projects").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_clients_tokens_are_given_back_like_those_of_people() {
+    let suite = suite().await;
+    let client = Client::new(&suite.tenant(PLACEMENTS[0]).await.owner(), &["projects:read"]).await;
+    for field in ["access", "refresh"] {
+        let tokens = client.log_in(&suite).await;
+        let body = json!({ "token": tokens.json[field] });
+
+        suite.request(Method::POST, "/api/v1/auth/token/revoke").json(&body).send().await.expect(204);
+
+        void_in_time("the token is void", &[caller(&suite, &tokens)]).await;
+        refresh(&suite, &tokens).await.expect(401);
+    }
 }
 
 #[tokio::test]

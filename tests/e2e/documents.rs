@@ -200,9 +200,9 @@ async fn an_upload_that_is_cut_off_is_collected_after_an_hour_and_not_before() {
     collect(&suite, &tenant).await;
     assert_eq!(blobs(&suite, &tenant).await, ["expected"]);
 
-    drop(socket);
     // A killed process leaves its part of a file; one that lives removes it.
     let left = files(&tenant);
+    drop(socket);
     eventually("the upload is given up", Duration::from_secs(10), async || files(&tenant).is_empty()).await;
     std::fs::write(&left[0], "left by a killed process").unwrap();
     collect_in(&suite, &tenant, TimeDelta::minutes(61)).await;

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tenantry_api::{Access, RouteInfo};
 use tenantry_auth::{
-    NewBrowserSession, NewPasskey, PasskeyId, PasskeyName, PasskeyStore, PublicKey, SessionStore, SessionToken,
+    NewBrowserSession, NewPasskey, PasskeyId, PasskeyName, PasskeyStore, Proof, PublicKey, SessionStore, SessionToken,
 };
 use tenantry_server::Services;
 use tenantry_server::operations::create_operator;
@@ -168,7 +168,8 @@ impl Examples {
             "/api/v1/me/sessions" => {
                 let (session, now) = (SessionId::generate(), Utc::now());
                 let (digest, ends_at) = (SessionToken::generate().digest(), now + TimeDelta::days(1));
-                let new = NewBrowserSession { session, user: self.user, tenant, digest, now, ends_at };
+                let proof = Proof { password_hash: None, second_factor: false };
+                let new = NewBrowserSession { session, user: self.user, tenant, digest, now, ends_at, proof };
                 apart(async move { services.directory.open(&new).await.unwrap().unwrap() }).await;
                 return session.to_string();
             }
@@ -233,7 +234,12 @@ impl Examples {
             _ if name == "service" => json!("an-example"),
             _ if name == "reason" => json!(format!("reason {}", unique())),
             (Some("uuid"), _) if name == "assignee" => json!(self.user),
-            (Some("uuid"), _) => json!(self.create(&format!("/api/v1/{name}s")).await),
+            (Some("uuid"), _) => {
+                // Of whatever module it is.
+                let end = format!("/{name}s");
+                let collection = tenantry_api::routes().into_iter().find(|it| it.path.ends_with(&end)).unwrap().path;
+                json!(self.create(collection).await)
+            }
             (Some("date"), _) => json!("2028-02-29"),
             (Some("date-time"), _) => json!(Utc::now() + TimeDelta::days(30)),
             (Some("cidr"), _) => json!("203.0.113.0/24"),

@@ -118,7 +118,8 @@ async fn removing_it_needs_password_and_code_and_is_in_the_audit() {
     let removed = remove(ada.person.password, &ada.codes[0]).await.expect(204);
 
     ada.person.log_in(&suite).await;
-    ada.caller.post("/api/v1/me/recovery-codes", json!({ "code": ada.codes[1] })).await.expect(409);
+    let renewal = json!({ "password": ada.person.password, "code": ada.codes[1] });
+    ada.caller.post("/api/v1/me/recovery-codes", renewal).await.expect(409);
     let events =
         "select count(*) from pooled.audit_events where action = 'second_factor_removed' and request_id::text = $1";
     let request = removed.header("x-request-id").to_owned();

@@ -103,6 +103,8 @@ async fn an_invitation_that_was_taken_back_or_replaced_is_worth_nothing() {
     invite("admin").await;
     let first = token(&suite, &address, "tni_", 1).await;
 
+    owner.post(INVITATIONS, json!({ "email": address, "role": "viewer" })).await.expect_field(409, "email");
+    let_a_minute_pass(&suite, &address).await;
     let second = invite("viewer").await.header("location").to_owned();
     post(&suite, ACCEPT, &json!({ "token": first, "password": CHOSEN })).await.expect_field(400, "token");
     assert_eq!(owner.get(INVITATIONS).await.expect(200).json["data"].as_array().unwrap().len(), 1);
@@ -113,6 +115,46 @@ async fn an_invitation_that_was_taken_back_or_replaced_is_worth_nothing() {
     for token in [first, newest] {
         post(&suite, ACCEPT, &json!({ "token": token, "password": CHOSEN })).await.expect_field(400, "token");
     }
+}
+
+/// As if whoever was invited had been invited a minute earlier.
+async fn let_a_minute_pass(suite: &Suite, address: &str) {
+    let change = "update registry.invitations set created_at = created_at - interval '1 minute' where email = $1";
+    assert_eq!(suite.admin().await.execute(change, &[&address]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn of_many_invitations_of_one_address_at_once_one_is_sent() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let address = address();
+
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (owner, body) = (tenant.owner(), json!({ "email": address, "role": "viewer" }));
+        tries.spawn(async move { owner.post(INVITATIONS, body).await.status });
+    }
+    let mut statuses = tries.join_all().await;
+
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
+}
+
+#[tokio::test]
+async fn a_tenant_waits_for_so_many_answers_and_no_more() {
+    let suite = suite().await;
+    let (tenant, other) = (suite.tenant(PLACEMENTS[0]).await, suite.tenant(PLACEMENTS[0]).await);
+    let fill = format!(
+        "insert into registry.invitations (tenant_id, id, email, role, digest, expires_at)
+         select '{}', gen_random_uuid(), n || '-' || gen_random_uuid() || '@invited.example', 'viewer',
+           sha256(gen_random_uuid()::text::bytea), now() + interval '1 day' from generate_series(1, 200) n",
+        tenant.tenant.id
+    );
+    suite.admin().await.batch_execute(&fill).await.unwrap();
+    let body = json!({ "email": address(), "role": "viewer" });
+
+    tenant.owner().post(INVITATIONS, body.clone()).await.expect_field(409, "email");
+    other.owner().post(INVITATIONS, body).await.expect(201);
 }
 
 #[tokio::test]
@@ -151,19 +193,20 @@ async fn somebody_signs_up_and_gets_a_tenant_of_their_own_once_their_address_is_
     let suite = suite().await;
     let address = address();
     let slug = format!("c{}", uuid::Uuid::now_v7().simple());
-    let body = json!({ "company": slug, "email": address, "password": CHOSEN, "name": "Ada" });
-
-    post(&suite, SIGNUP, &body).await.expect(202);
-    log_in(&suite, &address, CHOSEN, &slug).await.expect(401);
+    post(&suite, SIGNUP, &json!({ "company": slug, "email": address })).await.expect(202);
     let token = token(&suite, &address, "tnu_", 1).await;
-    let made = post(&suite, CONFIRM, &json!({ "token": token })).await.expect(201);
+    post(&suite, CONFIRM, &json!({ "token": token })).await.expect_field(400, "password");
+    post(&suite, CONFIRM, &json!({ "token": token, "password": "short" })).await.expect_field(400, "password");
+    let confirm = json!({ "token": token, "password": CHOSEN, "name": "Ada" });
+    let made = post(&suite, CONFIRM, &confirm).await.expect(201);
     assert_eq!(made.json["slug"], slug);
 
     let tokens = log_in(&suite, &address, CHOSEN, &slug).await.expect(200);
     let owner = Caller { token: tokens.json["access"].as_str().unwrap().to_owned(), base: suite.base.clone() };
     owner.project("Moon").await;
-    assert_eq!(owner.get("/api/v1/me").await.expect(200).json["roles"], json!(["owner"]));
-    post(&suite, CONFIRM, &json!({ "token": token })).await.expect_field(400, "token");
+    let me = owner.get("/api/v1/me").await.expect(200).json;
+    assert_eq!((&me["roles"], &me["name"]), (&json!(["owner"]), &json!("Ada")));
+    post(&suite, CONFIRM, &confirm).await.expect_field(400, "token");
 }
 
 #[tokio::test]
@@ -173,7 +216,7 @@ async fn a_sign_up_tells_nothing_of_addresses_and_names_that_are_taken() {
     let person = Person::new(&suite, &tenant, Role::Owner).await;
     let taken = tenant.tenant.slug.to_string();
     let fresh = format!("c{}", uuid::Uuid::now_v7().simple());
-    let body = |company: &str, email: &str| json!({ "company": company, "email": email, "password": CHOSEN });
+    let body = |company: &str, email: &str| json!({ "company": company, "email": email });
 
     let expected = post(&suite, SIGNUP, &body(&fresh, &address())).await.expect(202);
     for body in [body(&taken, &address()), body(&taken, &person.username)] {
@@ -181,24 +224,37 @@ async fn a_sign_up_tells_nothing_of_addresses_and_names_that_are_taken() {
         assert_eq!(answer.without_request_id(), expected.without_request_id());
     }
 
-    // The one who proves the address is told that the name is taken, and an account keeps its password.
+    // The one who proves the address is told that the name is taken.
     let token = token(&suite, &person.username, "tnu_", 1).await;
     post(&suite, CONFIRM, &json!({ "token": token })).await.expect_field(409, "slug");
-    log_in(&suite, &person.username, CHOSEN, &taken).await.expect(401);
     log_in(&suite, &person.username, person.password, &taken).await.expect(200);
 }
 
 #[tokio::test]
-async fn a_reserved_name_or_a_weak_password_is_refused() {
+async fn an_account_keeps_its_password_at_a_sign_up() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let person = Person::new(&suite, &tenant, Role::Owner).await;
+    let slug = format!("c{}", uuid::Uuid::now_v7().simple());
+    post(&suite, SIGNUP, &json!({ "company": slug, "email": person.username })).await.expect(202);
+    let token = token(&suite, &person.username, "tnu_", 1).await;
+
+    post(&suite, CONFIRM, &json!({ "token": token, "password": CHOSEN })).await.expect(201);
+
+    log_in(&suite, &person.username, CHOSEN, &slug).await.expect(401);
+    log_in(&suite, &person.username, person.password, &slug).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_reserved_name_or_another_plan_is_refused() {
     let suite = suite().await;
     let with = |field: &str, value: &str| {
-        let mut body = json!({ "company": "a-company", "email": address(), "password": CHOSEN });
+        let mut body = json!({ "company": "a-company", "email": address() });
         body[field] = json!(value);
         body
     };
 
-    for (field, value) in [("company", "www"), ("company", "Not A Slug"), ("password", "short"), ("plan", "enterprise")]
-    {
+    for (field, value) in [("company", "www"), ("company", "Not A Slug"), ("plan", "enterprise")] {
         post(&suite, SIGNUP, &with(field, value)).await.expect_field(400, field);
     }
 }

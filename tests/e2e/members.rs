@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tenantry_tenancy::Role;
+use tokio_postgres::Client;
 
 use crate::auth::Person;
-use crate::harness::{Caller, PLACEMENTS, Suite, Tenant, another_instance, eventually, suite};
+use crate::harness::{Caller, PATIENCE, PLACEMENTS, Suite, Tenant, another_instance, eventually, suite};
 
 const MEMBERS: &str = "/api/v1/members";
 const SECOND: Duration = Duration::from_secs(1);
@@ -104,6 +105,76 @@ async fn two_owners_who_demote_each_other_at_once_leave_one() {
         let count: i64 = suite.admin().await.query_one(&owners, &[]).await.unwrap().get(0);
         assert_eq!(count, 1);
     }
+}
+
+/// How many sessions wait for what this one has locked.
+pub async fn held_up(suite: &Suite, by: &Client) -> i64 {
+    let pid: i32 = by.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
+    let waiting = "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))";
+    suite.admin().await.query_one(waiting, &[&pid]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn whoever_becomes_the_only_owner_meanwhile_stays_one() {
+    let suite = suite().await;
+    for remove in [true, false] {
+        let tenant = suite.tenant(PLACEMENTS[0]).await;
+        let (admin, owner, target) = (suite.admin().await, tenant.owner(), one(&tenant, Role::Viewer));
+        let handover = format!(
+            "begin;
+             update registry.memberships set role = 'owner' where tenant_id = '{0}' and user_id = '{1}';
+             update registry.memberships set role = 'viewer' where tenant_id = '{0}' and user_id = '{2}'",
+            tenant.tenant.id,
+            tenant.user(Role::Viewer),
+            tenant.user(Role::Owner)
+        );
+        admin.batch_execute(&handover).await.unwrap();
+
+        let request = tokio::spawn(async move {
+            if remove { owner.delete(&target).await } else { owner.patch(&target, json!({ "role": "member" })).await }
+        });
+        eventually("the request waits", PATIENCE, async || held_up(&suite, &admin).await > 0).await;
+        admin.batch_execute("commit").await.unwrap();
+
+        request.await.unwrap().expect_field(409, "role");
+    }
+}
+
+#[tokio::test]
+async fn who_is_removed_meanwhile_gets_no_key() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let (admin, member) = (suite.admin().await, tenant.caller(Role::Admin));
+    let removal = format!(
+        "begin; delete from registry.memberships where tenant_id = '{}' and user_id = '{}'",
+        tenant.tenant.id,
+        tenant.user(Role::Admin)
+    );
+    admin.batch_execute(&removal).await.unwrap();
+
+    let body = json!({ "name": "Importer", "scopes": ["projects:read"] });
+    let made = tokio::spawn(async move { member.post("/api/v1/api-keys", body).await });
+    eventually("the request waits", PATIENCE, async || held_up(&suite, &admin).await > 0).await;
+    admin.batch_execute("commit").await.unwrap();
+
+    made.await.unwrap().expect(409);
+}
+
+#[tokio::test]
+async fn nobody_changes_or_removes_somebody_who_may_do_more() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let role = json!({ "name": "host", "description": "", "permissions": ["members:read", "members:write"] });
+    tenant.owner().post("/api/v1/roles", role).await.expect(201);
+    tenant.owner().patch(&one(&tenant, Role::Viewer), json!({ "role": "host" })).await.expect(200);
+    let tokens = Person::new(&suite, &tenant, Role::Viewer).await.log_in(&suite).await;
+    let host = Caller { token: tokens.json["access"].as_str().unwrap().to_owned(), base: suite.base.clone() };
+
+    for role in [Role::Admin, Role::Member] {
+        host.patch(&one(&tenant, role), json!({ "role": "host" })).await.expect(403);
+        host.delete(&one(&tenant, role)).await.expect(403);
+    }
+    host.delete(&one(&tenant, Role::Viewer)).await.expect(204);
 }
 
 #[tokio::test]

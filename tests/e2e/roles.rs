@@ -77,6 +77,8 @@ async fn a_route_that_asks_for_too_little_would_be_found() {
     let viewer = tenant.caller(Role::Viewer);
     let listed = viewer.get("/api/v1/projects").await.expect(200);
     let refused = viewer.post("/api/v1/projects", json!({ "name": "Moon" })).await.expect(403);
+    let challenge = "Bearer realm=\"tenantry\", error=\"insufficient_scope\", scope=\"projects:write\"";
+    assert_eq!(refused.header("www-authenticate"), challenge);
     let route = |permission| RouteInfo {
         method: "POST".to_owned(),
         path: "/api/v1/projects",

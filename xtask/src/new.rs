@@ -36,6 +36,8 @@ struct Resource {
     things: String,
     thing: String,
     path: String,
+    /// The first field's name.
+    title: String,
     fields: Vec<Field>,
 }
 
@@ -75,22 +77,23 @@ impl Resource {
         }
         ensure!(thing != *things, "singular and plural must differ");
         let fields = arguments.fields.iter().map(|raw| Field::parse(raw)).collect::<Result<Vec<_>>>()?;
-        ensure!(fields.first().is_some_and(Field::is_line), "the first field must be a line");
+        let title =
+            fields.first().filter(|field| field.is_line()).context("the first field must be a line")?.name.clone();
         let names: std::collections::BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
         ensure!(names.len() == fields.len(), "a field is given twice");
         let segment = things.replace('_', "-");
         // The oldest module's resources have no module in their paths.
         let path = if module == "work" { format!("/api/v1/{segment}") } else { format!("/api/v1/{module}/{segment}") };
-        Ok(Self { module: module.to_owned(), things: things.to_owned(), thing, path, fields })
+        Ok(Self { module: module.to_owned(), things: things.to_owned(), thing, path, title, fields })
     }
 
     /// A template with everything filled in.
     fn fill(&self, template: &str) -> String {
         let mut text = template.to_owned();
-        for (block, lines) in fields::blocks(&self.fields, &pascal(&self.thing), &self.things) {
+        for (block, lines) in fields::blocks(&self.fields, &self.title, &pascal(&self.thing), &self.things) {
             text = text.replace(&format!("%%{block}%%"), lines.trim_end());
         }
-        let title = &self.fields[0].name;
+        let title = &self.title;
         let (words, plural_words) = (self.thing.replace('_', " "), self.things.replace('_', " "));
         let capital = format!("{}{}", plural_words[..1].to_uppercase(), &plural_words[1..]);
         let types = fields::types(&self.fields, &pascal(&self.thing));
@@ -232,7 +235,7 @@ impl Workspace {
             (
                 "crates/infra/src/schema.rs",
                 "tables",
-                "diesel::table! {\n%things% (tenant_id, id) {\ntenant_id -> Uuid,\nid -> Uuid,\n%%table_columns%%\nversion -> Int8,\ncreated_at -> Timestamptz,\nupdated_at -> Timestamptz,\n}\n}\n\ndiesel::allow_tables_to_appear_in_same_query!(search_words, %things%);\n",
+                "diesel::table! {\n    %things% (tenant_id, id) {\n        tenant_id -> Uuid,\n        id -> Uuid,\n%%table_columns%%\n        version -> Int8,\n        created_at -> Timestamptz,\n        updated_at -> Timestamptz,\n    }\n}\n\ndiesel::allow_tables_to_appear_in_same_query!(search_words, %things%);\n",
             ),
             ("crates/infra/src/schema.rs", "tenant tables", "%things%,"),
             (
@@ -285,7 +288,13 @@ impl Workspace {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
         let place = text.lines().position(&is_place).with_context(|| format!("{file} has no place marked {mark}"))?;
         let mut all: Vec<&str> = text.lines().collect();
-        all.insert(place, lines);
+        // What lies in a macro is not formatted by anybody else.
+        let indent: String =
+            all.get(place).map(|line| line.chars().take_while(|it| *it == ' ').collect()).unwrap_or_default();
+        let lines: Vec<String> =
+            lines.lines().map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") }).collect();
+        let lines = lines.join("\n");
+        all.insert(place, &lines);
         self.registered += lines.lines().count();
         Ok(fs::write(&path, all.join("\n") + "\n")?)
     }

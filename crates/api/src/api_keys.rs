@@ -258,6 +258,7 @@ impl From<ApiKeyError> for ApiError {
             ApiKeyError::TooPowerful(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             ApiKeyError::Network(_) => Self::invalid("networks", "forbidden", message),
             ApiKeyError::Expiry => Self::invalid("expires_at", "invalid", message),
+            ApiKeyError::HolderGone => Self::new(StatusCode::CONFLICT, "conflict", message),
             ApiKeyError::Rotated(_) => Self::new(StatusCode::CONFLICT, "conflict", "the key was rotated before"),
             ApiKeyError::Stale(stale) => stale.into(),
             ApiKeyError::Store(error) => error.into(),

@@ -32,7 +32,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes
         .public(Method::POST, "/api/v1/auth/token/verify", "Tell whether an access token is good", verify)
         .fails(rejected);
-    let revoke_token = "Give a refresh or access token back: its whole session is over (RFC 7009)";
+    let revoke_token = "Give a refresh or access token back: its whole session, if it has one, is over (RFC 7009)";
     routes.public(Method::POST, "/api/v1/auth/token/revoke", revoke_token, revoke);
     let switch_tenant = "Get tokens for another tenant one belongs to";
     routes.person(Method::POST, "/api/v1/auth/token/switch", switch_tenant, switch).fails(StatusCode::NOT_FOUND);
@@ -174,7 +174,8 @@ async fn switch(
     if person.kind() != CredentialKind::AccessToken {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", "this needs an access token"));
     }
-    let tokens = auth.switch(person.user, &body.tenant).await?.ok_or_else(|| ApiError::not_found("tenant"))?;
+    let tokens = auth.switch(person.user, person.session, &body.tenant).await?;
+    let tokens = tokens.ok_or_else(|| ApiError::not_found("tenant"))?;
     Ok(Show(tokens.into()))
 }
 

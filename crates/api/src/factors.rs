@@ -63,7 +63,7 @@ struct CodeBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RemoveBody {
+struct FactorsBody {
     /// Your password, once more.
     #[schema(format = "password")]
     password: String,
@@ -118,7 +118,7 @@ async fn confirm(
     Ok(Show(CodesView { recovery_codes }))
 }
 
-async fn remove(person: Person, auth: Data<Authenticator>, Body(body): Body<RemoveBody>) -> Result<Gone, ApiError> {
+async fn remove(person: Person, auth: Data<Authenticator>, Body(body): Body<FactorsBody>) -> Result<Gone, ApiError> {
     auth.remove_totp(person.user, &body.password, &body.code, person.request).await?;
     Ok(Gone)
 }
@@ -126,9 +126,10 @@ async fn remove(person: Person, auth: Data<Authenticator>, Body(body): Body<Remo
 async fn renew(
     person: Person,
     auth: Data<Authenticator>,
-    Body(body): Body<CodeBody>,
+    Body(body): Body<FactorsBody>,
 ) -> Result<Show<CodesView>, ApiError> {
-    let recovery_codes = auth.renew_recovery_codes(person.user, &body.code, person.request).await?;
+    let recovery_codes = auth.renew_recovery_codes(person.user, &body.password, &body.code, person.request);
+    let recovery_codes = recovery_codes.await?;
     Ok(Show(CodesView { recovery_codes }))
 }
 

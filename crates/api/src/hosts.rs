@@ -1,6 +1,8 @@
 //! The second facts about a request's tenant: the host it was sent to, and what it asserts in `X-Tenant-ID`. The tenant is
 //! the credential's alone; these must agree with it, or the answer is that of a path that does not exist.
 
+use std::net::Ipv6Addr;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderMap};
 use actix_web::web::Data;
@@ -44,14 +46,10 @@ impl Hosts {
         self.base.as_ref().map(DomainName::as_str)
     }
 
-    fn of(&self, headers: &HeaderMap) -> Host {
-        let mut hosts = headers.get_all(HOST);
-        let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
-            return Host::Anybodys;
-        };
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let Ok(name) = DomainName::parse(name) else { return Host::Anybodys };
-        match self.reserved().filter(|base| name.is_within(base)) {
+    fn of(&self, authority: &str) -> Result<Host, ApiError> {
+        let name = name_of(authority).ok_or_else(malformed)?;
+        let Ok(name) = DomainName::parse(name) else { return Ok(Host::Anybodys) };
+        Ok(match self.reserved().filter(|base| name.is_within(base)) {
             None => Host::Named(name),
             Some(base) if name.as_str() == base => Host::Anybodys,
             Some(base) => {
@@ -59,8 +57,38 @@ impl Hosts {
                     name.as_str().strip_suffix(base).and_then(|rest| rest.strip_suffix('.')).unwrap_or_default();
                 Slug::parse(label).map_or(Host::Nobodys, Host::Of)
             }
-        }
+        })
     }
+}
+
+/// Whom a request is for: what its target says goes before the header (RFC 9112, section 3.2.2). Empty if neither does.
+fn authority(req: &HttpRequest) -> Result<&str, ApiError> {
+    let mut hosts = req.headers().get_all(HOST);
+    let (host, None) = (hosts.next(), hosts.next()) else { return Err(malformed()) };
+    match (req.uri().authority(), host) {
+        (Some(target), _) => Ok(target.as_str()),
+        (None, Some(host)) => host.to_str().map_err(|_| malformed()),
+        (None, None) => Ok(""),
+    }
+}
+
+/// The name or address of an authority, if it is one with at most a port beside: what we cannot read somebody else might.
+fn name_of(authority: &str) -> Option<&str> {
+    let (name, port) = match authority.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (authority, ""),
+    };
+    let is_address = || name.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
+    };
+    let is_name = || name.is_empty() || name.strip_suffix('.').unwrap_or(name).split('.').all(is_label);
+    let is_port = port.len() <= 5 && port.bytes().all(|it| it.is_ascii_digit());
+    (is_port && (is_name() || is_address().is_some())).then_some(name)
+}
+
+fn malformed() -> ApiError {
+    ApiError::invalid("host", "malformed", "must be one name or address, with at most a port")
 }
 
 /// Refuses a request whose host or assertion speaks of another tenant than its credential does.
@@ -70,7 +98,7 @@ pub(crate) async fn agree(req: &HttpRequest, auth: &Authenticator, principal: &P
         return Err(unknown_route());
     }
     let Some(hosts) = req.app_data::<Data<Hosts>>() else { return Ok(()) };
-    let agrees = match hosts.of(req.headers()) {
+    let agrees = match hosts.of(authority(req)?)? {
         Host::Anybodys => true,
         Host::Nobodys => false,
         Host::Of(slug) => slug == *principal.slug(),
@@ -90,14 +118,44 @@ fn asserts(headers: &HeaderMap, tenant: TenantId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
+    use actix_web::test::TestRequest;
 
     use super::*;
 
-    fn host(base: Option<&str>, host: &'static str) -> Host {
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_static(host));
-        Hosts::below(base.map(|base| DomainName::parse(base).unwrap())).of(&headers)
+    fn host(base: Option<&str>, host: &str) -> Host {
+        Hosts::below(base.map(|base| DomainName::parse(base).unwrap())).of(host).unwrap()
+    }
+
+    #[test]
+    fn what_is_neither_a_name_nor_an_address_is_refused() {
+        for malformed in [
+            "acme.api.example.com:x",
+            "acme.api.example.com:80:80",
+            "acme.api.example.com/",
+            "user@acme.api.example.com",
+            "acme..example.com",
+            ".acme.example.com",
+            "acme.example.com..",
+            "acme example.com",
+            "[::1",
+            "::1",
+            "[acme.example.com]",
+            "acme.example.com:123456",
+        ] {
+            assert!(Hosts::default().of(malformed).is_err(), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn the_target_goes_before_the_header_and_two_headers_are_refused() {
+        let both = TestRequest::with_uri("http://acme.example.com/x").insert_header((HOST, "globex.example.com"));
+        let header = TestRequest::with_uri("/x").insert_header((HOST, "globex.example.com"));
+        let twice = TestRequest::with_uri("/x").append_header((HOST, "a.example")).append_header((HOST, "b.example"));
+
+        assert_eq!(authority(&both.to_http_request()).unwrap(), "acme.example.com");
+        assert_eq!(authority(&header.to_http_request()).unwrap(), "globex.example.com");
+        assert_eq!(authority(&TestRequest::with_uri("/x").to_http_request()).unwrap(), "");
+        assert!(authority(&twice.to_http_request()).is_err());
     }
 
     #[test]

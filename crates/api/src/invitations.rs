@@ -1,7 +1,7 @@
 //! `/api/v1/invitations`: people who are asked to join the tenant, and how they answer.
 
 use actix_web::HttpRequest;
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -29,11 +29,11 @@ const ACCEPT: &str = "/api/v1/auth/invitations/accept";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List invitations that were not answered yet", list);
-    routes.tenant(Method::POST, PATH, "Ask somebody to join, by mail", create);
+    routes.tenant(Method::POST, PATH, "Ask somebody to join, by mail", create).fails(StatusCode::CONFLICT);
     routes.tenant(Method::DELETE, "/api/v1/invitations/{id}", "Take an invitation back", delete);
     routes
         .public(Method::POST, ACCEPT, "Join a tenant by the token of an invitation", accept)
-        .fails(actix_web::http::StatusCode::UNAUTHORIZED);
+        .fails(StatusCode::UNAUTHORIZED);
 }
 
 /// An invitation. Its token is in the mail alone.
@@ -110,8 +110,15 @@ async fn create(
     Body(body): Body<InvitationBody>,
 ) -> Result<Created<InvitationView>, ApiError> {
     let (by, token) = (administrator(caller.principal()), InvitationToken::generate());
-    let (digest, expires_at) = (*token.digest().as_bytes(), clock.now() + INVITATION_LIFETIME);
-    let new = NewInvitation { id: InvitationId::generate(), email: body.email, role: body.role, digest, expires_at };
+    let created_at = clock.now();
+    let new = NewInvitation {
+        id: InvitationId::generate(),
+        email: body.email,
+        role: body.role,
+        digest: *token.digest().as_bytes(),
+        created_at,
+        expires_at: created_at + INVITATION_LIFETIME,
+    };
     let invitation = store.write(&caller, async |tx| invitations::invite(tx.access(), by, &new).await).await?;
     mailer.send(mail(new.email, caller.principal().slug().as_str(), &token.reveal(), &site.url(ACCEPT)));
     Ok(Created { location: format!("{PATH}/{}", invitation.id), view: invitation.into() })

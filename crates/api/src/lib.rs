@@ -34,6 +34,7 @@ mod own_tenant;
 mod passkeys;
 mod passwords;
 mod problem;
+mod products;
 mod projects;
 mod proxies;
 mod reply;
@@ -43,6 +44,8 @@ mod security_events;
 mod sessions;
 mod signup;
 mod site;
+mod stock_movements;
+mod suppliers;
 mod tasks;
 mod tenants;
 // xtask new: resources
@@ -184,6 +187,9 @@ fn all() -> Routes {
     tasks::routes(&mut routes);
     documents::routes(&mut routes);
     customers::routes(&mut routes);
+    suppliers::routes(&mut routes);
+    products::routes(&mut routes);
+    stock_movements::routes(&mut routes);
     // xtask new: routes
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);

@@ -137,10 +137,11 @@ impl From<MembershipError> for ApiError {
         match error {
             MembershipError::NotFound(_) => Self::not_found("member"),
             MembershipError::RoleUnknown(_) => Self::invalid("role", "unknown", message),
-            MembershipError::Exceeds(_) | MembershipError::OwnersOnly => {
+            MembershipError::Exceeds(_) | MembershipError::Outranked(_) | MembershipError::OwnersOnly => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", message)
             }
             MembershipError::LastOwner => Self::conflict("role", message),
+            MembershipError::JustInvited | MembershipError::TooManyInvited => Self::conflict("email", message),
             MembershipError::Stale(stale) => stale.into(),
             MembershipError::Store(error) => error.into(),
         }

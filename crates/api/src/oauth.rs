@@ -179,7 +179,7 @@ async fn grant(auth: &Authenticator, form: OauthForm) -> Result<OauthToken, Fail
         Some(scope) => narrowed(&client, scope)?,
         None => client.permissions,
     };
-    Ok(auth.issue_to_client(&client, scopes, None)?.into())
+    Ok(auth.issue_to_client(&client, scopes)?.into())
 }
 
 /// The scopes asked for, if the client has them all.

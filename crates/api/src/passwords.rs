@@ -10,6 +10,7 @@ use tenantry_tenancy::Email;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
+use crate::devices::WithDevice;
 use crate::extract::{Body, Person, request_id};
 use crate::problem::ApiError;
 use crate::reply::{Accepted, Gone};
@@ -95,10 +96,10 @@ async fn reset(
     auth: Data<Authenticator>,
     mailer: Data<dyn Mailer>,
     Body(body): Body<ResetBody>,
-) -> Result<Gone, ApiError> {
-    let to = auth.reset_password(&body.token, &body.new_password, request_id(&req)).await?;
+) -> Result<WithDevice<Gone>, ApiError> {
+    let (to, device) = auth.reset_password(&body.token, &body.new_password, request_id(&req)).await?;
     mailer.send(notice(to));
-    Ok(Gone)
+    Ok(WithDevice { device: Some(device), reply: Gone })
 }
 
 fn invitation(to: Email, token: &str, url: &str) -> Mail {
@@ -122,7 +123,7 @@ impl From<AccountError> for ApiError {
         match error {
             AccountError::WrongPassword => Self::invalid("current_password", "wrong", "is not your password"),
             AccountError::WrongToken => {
-                Self::invalid("token", "unusable", "was used, was replaced by a later one, or has expired")
+                Self::invalid("token", "unusable", "was used, is older than the password, or has expired")
             }
             AccountError::Unacceptable(why) => Self::invalid("new_password", code(why), why.to_string()),
             AccountError::Busy(busy) => busy.into(),

@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tenantry_auth::{AuthError, Busy, Rejection, TicketText};
-use tenantry_tenancy::{RequestId, StoreError};
+use tenantry_tenancy::{Permission, RequestId, StoreError};
 use utoipa::ToSchema;
 
 use crate::once::Answer;
@@ -151,8 +151,12 @@ impl ApiError {
     }
 
     /// The caller is known but may not do this.
-    pub(crate) fn forbidden(needed: impl fmt::Display) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs the permission {needed}"))
+    pub(crate) fn forbidden(needed: Permission) -> Self {
+        let mut error = Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs the permission {needed}"));
+        // RFC 6750, section 3.1.
+        let challenge = format!("Bearer realm=\"tenantry\", error=\"insufficient_scope\", scope=\"{needed}\"");
+        error.headers.extend(HeaderValue::try_from(challenge).map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
+        error
     }
 
     /// The caller is known but is no person, and this is about a person's account.

@@ -113,11 +113,6 @@ struct SignupBody {
     #[serde(default)]
     plan: Option<SignupPlan>,
     email: Email,
-    /// Counts for a new account only.
-    #[schema(format = "password")]
-    password: String,
-    #[serde(default)]
-    name: Option<PersonName>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -125,6 +120,13 @@ struct SignupBody {
 struct ConfirmBody {
     /// From the mail.
     token: String,
+    /// What you call yourself, if you have not said yet.
+    #[serde(default)]
+    name: Option<PersonName>,
+    /// The password you choose for a new account; the one of an account that is there already stays as it is.
+    #[serde(default)]
+    #[schema(format = "password")]
+    password: Option<String>,
 }
 
 /// A tenant that was just made.
@@ -142,12 +144,12 @@ async fn ask(
     site: Data<Site>,
     Body(body): Body<SignupBody>,
 ) -> Result<Accepted, ApiError> {
-    let SignupBody { company, plan, email, password, name } = body;
+    let SignupBody { company, plan, email } = body;
     if RESERVED.contains(&company.as_str()) {
         return Err(ApiError::invalid("company", "reserved", "is reserved"));
     }
     let signup = Signup { email: email.clone(), slug: company, plan: plan.unwrap_or(SignupPlan::Free).into() };
-    if let Some(token) = auth.sign_up(signup, name, &password).await? {
+    if let Some(token) = auth.sign_up(signup).await? {
         mailer.send(mail(email, &token.reveal(), &site.url(CONFIRM)));
     }
     Ok(Accepted)
@@ -161,10 +163,12 @@ async fn confirm(
     storage: Data<Storage>,
     Body(body): Body<ConfirmBody>,
 ) -> Result<Created<SignedUpView>, ApiError> {
-    let (token, Signup { email, slug, plan }) = auth.signed_up(&body.token).await?;
+    let ConfirmBody { token, name, password } = body;
+    let confirmed = auth.confirm_signup(&token, name, password.as_deref()).await?;
+    let Signup { email, slug, plan } = confirmed.signup.clone();
     let new = NewTenant { slug, plan, placement: plan.placement(), owner: email };
     let tenant = provision(&**registry, storage.0.as_deref(), &new).await?;
-    auth.finish_signup(&token).await?;
+    auth.finish_signup(&confirmed).await?;
     Ok(Created { location: "/api/v1/tenant".to_owned(), view: SignedUpView { tenant: tenant.id, slug: tenant.slug } })
 }
 
@@ -172,7 +176,7 @@ fn mail(to: Email, token: &str, url: &str) -> Mail {
     let text = format!(
         "Somebody, probably you, signed up with this address.\n\n\
          This token makes your tenant, once, within 24 hours:\n\n{token}\n\n\
-         Send it to\n{url}\n\n\
+         Send it, with the password you choose if you have no account yet, to\n{url}\n\n\
          If it was not you, ignore this mail: nothing will be made.\n"
     );
     Mail { to, subject: "Confirm your sign-up".to_owned(), text }

@@ -1,5 +1,7 @@
 //! `/api/v1/tasks`.
 
+mod filters;
+
 use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
@@ -7,23 +9,28 @@ use serde::{Deserialize, Serialize};
 use tenantry_app::TenantTx;
 use tenantry_auth::Principal;
 use tenantry_tenancy::permissions::needs::{ReadTasks, WriteTasks};
-use tenantry_tenancy::{Clock, Day, Limit, Moment, Permission, Position, Search, SortedQuery, TenantId, UserId};
+use tenantry_tenancy::{Clock, Day, Permission, UserId};
 use tenantry_work::projects::ProjectId;
 use tenantry_work::tasks::{
-    self, Editor, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskOrder, TaskPriority, TaskQuery,
-    TaskStatus, TaskTitle,
+    self, Editor, NewTask, Task, TaskChange, TaskDescription, TaskError, TaskId, TaskOrder, TaskPriority, TaskStatus,
+    TaskTitle,
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::conditions::{IfMatch, Versioned};
 use crate::cursor::Cursors;
 use crate::extract::{Body, Bulk, Can, PathId, Query, of_items, present};
-use crate::list::{List, Paging, spelled};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
 use crate::routes::Routes;
+
+use filters::StatusFilter;
+pub(crate) use filters::TaskFilter;
+
+/// A list of tasks, in the form asked for.
+pub(crate) type TaskListing = Listing<ReadTasks, TaskOrder, Task, TaskView>;
 
 const PATH: &str = "/api/v1/tasks";
 const ONE: &str = "/api/v1/tasks/{id}";
@@ -171,138 +178,6 @@ impl From<TaskPatch> for TaskChange {
     fn from(patch: TaskPatch) -> Self {
         let TaskPatch { project, title, description, status, priority, assignee, due } = patch;
         Self { project, title, description, status, priority, assignee, due }
-    }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TaskFilter {
-    /// How many at the most.
-    #[param(inline)]
-    pub(crate) limit: Option<Limit>,
-    /// Where the last page ended.
-    pub(crate) cursor: Option<String>,
-    /// In which order.
-    #[param(inline)]
-    pub(crate) sort: Option<TaskOrder>,
-    /// Only those of this project.
-    #[param(inline)]
-    pub(crate) project: Option<ProjectId>,
-    /// Only those that are this far.
-    #[param(inline)]
-    pub(crate) status: Option<TaskStatus>,
-    /// Only those that matter this much.
-    #[param(inline)]
-    pub(crate) priority: Option<TaskPriority>,
-    /// Only those this member does.
-    #[param(inline)]
-    pub(crate) assignee: Option<UserId>,
-    /// Only those due on this day or later.
-    #[param(inline)]
-    pub(crate) due_from: Option<Day>,
-    /// Only those due on this day or earlier.
-    #[param(inline)]
-    pub(crate) due_to: Option<Day>,
-    /// Only those changed at this moment or later.
-    #[param(inline)]
-    pub(crate) updated_since: Option<Moment>,
-    /// Only those with words in title or description that begin like these.
-    #[param(inline)]
-    pub(crate) q: Option<Search>,
-}
-
-/// A list of tasks, in the form asked for.
-pub(crate) type TaskListing = Listing<ReadTasks, TaskOrder, Task, TaskView>;
-
-impl TaskFilter {
-    /// The list that this filter makes.
-    pub(crate) fn open<'a>(&self, cursors: &'a Cursors, tenant: TenantId) -> Result<TaskList<'a>, ApiError> {
-        let paging = Paging { limit: self.limit, cursor: self.cursor.as_deref(), sort: self.sort };
-        let filters = [
-            spelled(self.project),
-            spelled(self.status),
-            spelled(self.priority),
-            spelled(self.assignee),
-            spelled(self.due_from),
-            spelled(self.due_to),
-            spelled(self.updated_since),
-            spelled(self.q.as_ref()),
-        ];
-        List::open(cursors, tenant, format!("tasks?{}", filters.join("&")), &paging)
-    }
-
-    pub(crate) fn query(&self, page: SortedQuery<TaskOrder>) -> TaskQuery {
-        TaskQuery {
-            project: self.project,
-            status: self.status,
-            priority: self.priority,
-            assignee: self.assignee,
-            due_from: self.due_from,
-            due_to: self.due_to,
-            updated_since: self.updated_since,
-            search: self.q.clone(),
-            page,
-        }
-    }
-}
-
-type TaskList<'a> = List<'a, TaskOrder, Position>;
-
-/// The same, where a status must be given.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-struct StatusFilter {
-    /// How many at the most.
-    #[param(inline)]
-    limit: Option<Limit>,
-    /// Where the last page ended.
-    cursor: Option<String>,
-    /// In which order.
-    #[param(inline)]
-    sort: Option<TaskOrder>,
-    /// Only those of this project.
-    #[param(inline)]
-    project: Option<ProjectId>,
-    /// Only those that are this far.
-    #[param(inline)]
-    status: TaskStatus,
-    /// Only those that matter this much.
-    #[param(inline)]
-    priority: Option<TaskPriority>,
-    /// Only those this member does.
-    #[param(inline)]
-    assignee: Option<UserId>,
-    /// Only those due on this day or later.
-    #[param(inline)]
-    due_from: Option<Day>,
-    /// Only those due on this day or earlier.
-    #[param(inline)]
-    due_to: Option<Day>,
-    /// Only those changed at this moment or later.
-    #[param(inline)]
-    updated_since: Option<Moment>,
-    /// Only those with words in title or description that begin like these.
-    #[param(inline)]
-    q: Option<Search>,
-}
-
-impl From<StatusFilter> for TaskFilter {
-    fn from(filter: StatusFilter) -> Self {
-        let StatusFilter {
-            limit,
-            cursor,
-            sort,
-            project,
-            status,
-            priority,
-            assignee,
-            due_from,
-            due_to,
-            updated_since,
-            q,
-        } = filter;
-        let status = Some(status);
-        Self { limit, cursor, sort, project, status, priority, assignee, due_from, due_to, updated_since, q }
     }
 }
 

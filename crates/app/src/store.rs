@@ -34,6 +34,8 @@ pub trait TenantTxPort: Send {
 
     /// The crm module's share.
     fn crm(&mut self) -> &mut dyn tenantry_crm::CrmTx;
+    /// The inventory module's share.
+    fn inventory(&mut self) -> &mut dyn tenantry_inventory::InventoryTx;
     // xtask new: shares
 
     /// The share of administration.
@@ -87,6 +89,10 @@ impl TenantTx {
     /// The crm module's share.
     pub fn crm(&mut self) -> &mut dyn tenantry_crm::CrmTx {
         self.0.crm()
+    }
+    /// The inventory module's share.
+    pub fn inventory(&mut self) -> &mut dyn tenantry_inventory::InventoryTx {
+        self.0.inventory()
     }
     // xtask new: accessors
 

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{Email, PersonName, RequestId, SessionId, StoreError, UserId};
+use tenantry_tenancy::{CredentialId, Email, PersonName, RequestId, SessionId, StoreError, UserId};
 
-use crate::credentials::TokenDigest;
+use crate::credentials::{Ground, TokenDigest};
+use crate::lockout::Again;
 use crate::logins::choose;
 use crate::opaque::{self, Secret};
 use crate::{
-    Authenticator, Busy, ChoiceError, InvalidPassword, LoginError, Membership, Password, PasswordHash, RefreshToken,
-    Rejection, Tokens,
+    Authenticator, Busy, ChoiceError, DeviceToken, InvalidPassword, LoginError, Membership, Password, PasswordHash,
+    RefreshToken, Rejection, Tokens,
 };
 
 const PREFIX: &str = "tnp_";
@@ -19,7 +20,7 @@ const PREFIX: &str = "tnp_";
 /// How long the token in a mail may set a password.
 pub const RESET_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// How long nobody can ask for another mail to the same address.
+/// How long nobody can ask for a second mail to the same address; twice as long for a third, and so on.
 const RESET_PAUSE: Duration = Duration::from_secs(60);
 
 /// What may set a person's password, once. It lets nobody in.
@@ -63,21 +64,26 @@ pub trait AccountStore: Send + Sync {
     /// Changes what a person is called.
     async fn rename(&self, user: UserId, name: &PersonName) -> Result<(), StoreError>;
 
-    /// Revokes the session of a refresh token, used or not, with all that came of it.
+    /// Revokes the session of a refresh token of a person or a machine client, used or not, with all that came of it.
     async fn revoke_family(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Voids one access token, or the session of a machine client, on every instance.
+    async fn void(&self, grant: CredentialId, now: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Replaces a password by compare-and-set, revokes the person's other sessions in whatever tenant, voids a token that
     /// could set another password, and tells the audit of each of their tenants; false if the hash was another.
     async fn change_password(&self, change: &PasswordChange<'_>) -> Result<bool, StoreError>;
 
-    /// Takes note of a token that may set the password of the person with this address, in place of any before; false if
-    /// there is no such person, or one was asked for less than a `pause` ago.
+    /// Takes note of a token that may set the password of the person with this address, beside those before; false if there
+    /// is no such person, five are good already, or the last was asked for a moment ago: less than a `pause`, which doubles
+    /// with each that is good.
     async fn request_reset(&self, request: &ResetRequest<'_>) -> Result<bool, StoreError>;
 
     /// Whose password the token may set, if it has neither been used nor expired.
     async fn reset_of(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<UserId>, StoreError>;
 
-    /// Uses the token up and does as [`AccountStore::change_password`], to all sessions; false if it is no good any more.
+    /// Uses the token up and does as [`AccountStore::change_password`], to all sessions; false if it is no good any more. Who
+    /// guessed before makes the person wait no longer, and their device becomes known.
     async fn reset_password(&self, reset: &PasswordReset<'_>) -> Result<bool, StoreError>;
 }
 
@@ -131,7 +137,7 @@ pub struct ResetRequest<'a> {
     pub digest: TokenDigest,
     /// The current time.
     pub now: DateTime<Utc>,
-    /// How long before it no other may have been asked for.
+    /// How long before it the first may have been asked for at the latest.
     pub pause: Duration,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
@@ -144,6 +150,8 @@ pub struct PasswordReset<'a> {
     pub digest: TokenDigest,
     /// What the password becomes.
     pub to: &'a PasswordHash,
+    /// The digest of the token by which their device will be known.
+    pub device: TokenDigest,
     /// The current time.
     pub now: DateTime<Utc>,
     /// For the audit.
@@ -156,7 +164,7 @@ pub enum AccountError {
     /// The current password is another.
     #[error("the current password is another")]
     WrongPassword,
-    /// The token was never issued, has been used, was replaced by a later one, or expired.
+    /// The token was never issued, has been used, is older than the password, or expired.
     #[error("the token cannot set a password")]
     WrongToken,
     /// The new password is not acceptable.
@@ -190,32 +198,37 @@ impl Authenticator {
         self.accounts.rename(user, name).await
     }
 
-    /// Begins a session in another tenant of the person, named by slug or id. `None` if there is no such tenant, the person
-    /// is no member or it is not active: nobody can tell which.
-    pub async fn switch(&self, user: UserId, tenant: &str) -> Result<Option<Tokens>, LoginError> {
+    /// Begins a session in another tenant of the person, named by slug or id, that ends with the one they are in at the
+    /// latest. `None` if there is no such tenant, the person is no member, it is not active, or their session is over: nobody
+    /// can tell which.
+    pub async fn switch(&self, user: UserId, session: SessionId, tenant: &str) -> Result<Option<Tokens>, LoginError> {
         let memberships = self.accounts.find(user).await?.map_or_else(Vec::new, |account| account.memberships);
         let Ok(membership) = choose(&memberships, Some(tenant)) else { return Ok(None) };
         if self.lacks_factor(user, membership.tenant).await? {
             return Err(LoginError::EnrolmentRequired(None));
         }
-        match self.begin(user, membership.tenant).await {
+        match self.begin(user, membership.tenant, Ground::Session(session)).await {
             Err(LoginError::Rejected(Rejection::Membership)) => Ok(None),
             begun => begun.map(Some),
         }
     }
 
-    /// Takes a refresh or access token back with its whole session. A text that is neither was never any good (RFC 7009).
+    /// Takes a refresh or access token back with its whole session, or by itself if it has none. A text that is neither was
+    /// never any good (RFC 7009).
     pub async fn revoke(&self, token: &str) -> Result<(), StoreError> {
         let now = self.clock.now();
         if let Some(refresh) = RefreshToken::parse(token) {
             return self.accounts.revoke_family(&refresh.digest(), now).await;
         }
-        if let Ok(access) = self.tokens.verify(token, now)
-            && let (true, Some(user)) = (access.kind.has_session(), access.user)
-        {
-            self.session_store.revoke(user, SessionId::from_uuid(access.credential.as_uuid()), now).await?;
+        let Ok(access) = self.tokens.verify(token, now) else { return Ok(()) };
+        match (access.user, access.grant) {
+            (Some(user), _) if access.kind.has_session() => {
+                let session = SessionId::from_uuid(access.credential.as_uuid());
+                self.session_store.revoke(user, session, now).await.map(drop)
+            }
+            (_, Some(grant)) => self.accounts.void(grant, now).await,
+            (_, None) => Ok(()),
         }
-        Ok(())
     }
 
     /// Changes the password of somebody who knows it; their other sessions end. Tells who to notify.
@@ -229,7 +242,8 @@ impl Authenticator {
         Password::parse(new)?;
         let account = self.accounts.find(user).await?;
         let stored = account.as_ref().and_then(|account| account.password_hash.as_ref());
-        let proven = self.passwords.verify(stored, current).await?;
+        let proof = async { Ok::<_, AccountError>(self.passwords.verify(stored, current).await?) };
+        let proven = self.proves_again(Again::Password(user), proof).await?;
         let (true, Some(account), Some(from)) = (proven, &account, stored) else {
             return Err(AccountError::WrongPassword);
         };
@@ -252,15 +266,22 @@ impl Authenticator {
     }
 
     /// Sets a password for whoever reads the person's mail; all their sessions end, and none begins: who logs in proves all
-    /// that a login asks for. Tells who to notify.
-    pub async fn reset_password(&self, token: &str, new: &str, request: RequestId) -> Result<Email, AccountError> {
+    /// that a login asks for. Tells who to notify, and what their device is known by from now on.
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        new: &str,
+        request: RequestId,
+    ) -> Result<(Email, DeviceToken), AccountError> {
         Password::parse(new)?;
         let digest = ResetToken::parse(token).ok_or(AccountError::WrongToken)?.digest();
         let user = self.accounts.reset_of(&digest, self.clock.now()).await?.ok_or(AccountError::WrongToken)?;
         let account = self.accounts.find(user).await?.ok_or(AccountError::WrongToken)?;
         let to = &self.passwords.hash_choice(new, account.words()).await?;
-        let reset = PasswordReset { digest, to, now: self.clock.now(), request };
-        if self.accounts.reset_password(&reset).await? { Ok(account.email) } else { Err(AccountError::WrongToken) }
+        let device = DeviceToken::generate();
+        let reset = PasswordReset { digest, to, device: device.digest(), now: self.clock.now(), request };
+        let done = self.accounts.reset_password(&reset).await?;
+        if done { Ok((account.email, device)) } else { Err(AccountError::WrongToken) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -74,6 +75,8 @@ pub struct Authenticator {
     pub(crate) client_store: Arc<dyn ClientStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) watch: Arc<Watch>,
+    /// Counts how often a key was taken away: what was verified before is not remembered after.
+    key_generation: AtomicU64,
     /// Tokens whose signature was verified, by their whole text, so that a damaged copy of one is not taken for it.
     verified: Cache<Box<str>, Arc<Principal>>,
 }
@@ -97,6 +100,7 @@ impl Authenticator {
             client_store: parts.clients,
             clock: parts.clock,
             watch: parts.watch,
+            key_generation: AtomicU64::new(0),
             verified: Cache::new(parts.remembered_tokens),
         }
     }
@@ -106,7 +110,7 @@ impl Authenticator {
     /// A signature is verified, or an opaque credential looked up, once; that it has not expired, is not void and its tenant
     /// is active is checked at every call.
     pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Arc<Principal>, AuthError> {
-        let text = credential.text();
+        let (text, generation) = (credential.text(), self.key_generation());
         let known = match self.remembered(credential)? {
             Some(principal) if !self.is_void(&principal.access).await? => Some(principal),
             Some(principal) => {
@@ -124,7 +128,7 @@ impl Authenticator {
             return Err(Rejection::Void.into());
         }
         let tenant = self.watch.tenant(access.tenant).await?;
-        Ok(self.decide(text, proof, tenant, origin)?)
+        Ok(self.decide((text, generation), proof, tenant, origin)?)
     }
 
     /// The same without ever waiting: `None` if something must be looked up first. Allocates nothing for a credential seen
@@ -134,7 +138,7 @@ impl Authenticator {
         credential: Credential<'_>,
         origin: Origin,
     ) -> Option<Result<Arc<Principal>, AuthError>> {
-        let text = credential.text();
+        let (text, generation) = (credential.text(), self.key_generation());
         let proof = match self.remembered(credential) {
             Ok(Some(principal)) => Proof::Known(principal),
             Ok(None) => match self.prove_now(credential)? {
@@ -153,7 +157,7 @@ impl Authenticator {
             return Some(Err(Rejection::Void.into()));
         }
         let tenant = fresh.tenant(access.tenant)?;
-        Some(self.decide(text, proof, Some(tenant), origin).map_err(AuthError::from))
+        Some(self.decide((text, generation), proof, Some(tenant), origin).map_err(AuthError::from))
     }
 
     /// Which operator calls with this token. Asks the store every time; a text that cannot be a token costs no query.
@@ -177,6 +181,7 @@ impl Authenticator {
     /// Signs and verifies with other keys from now on. What was signed by a key that is not among them is void at once.
     pub fn set_keys(&self, keys: SigningKeys) {
         if !self.tokens.set_keys(keys) {
+            self.key_generation.fetch_add(1, Ordering::SeqCst);
             self.verified.clear();
         }
     }
@@ -241,9 +246,14 @@ impl Authenticator {
         }
     }
 
+    fn key_generation(&self) -> u64 {
+        self.key_generation.load(Ordering::SeqCst)
+    }
+
+    /// What is remembered of the credential's text goes with the keys of that generation.
     fn decide(
         &self,
-        text: &str,
+        remembered_as: (&str, u64),
         proof: Proof,
         tenant: Option<Arc<Tenant>>,
         origin: Origin,
@@ -254,16 +264,20 @@ impl Authenticator {
         }
         let principal = match proof {
             Proof::Known(principal) if Arc::ptr_eq(&principal.tenant, &tenant) => principal,
-            Proof::Known(principal) => self.remember(text, principal.with_tenant(tenant)),
-            Proof::New(access) => self.remember(text, Principal { access, tenant }),
+            Proof::Known(principal) => self.remember(remembered_as, principal.with_tenant(tenant)),
+            Proof::New(access) => self.remember(remembered_as, Principal { access, tenant }),
         };
         self.api_keys.admit(&principal, origin, &*self.clock)?;
         Ok(principal)
     }
 
-    fn remember(&self, text: &str, principal: Principal) -> Arc<Principal> {
+    fn remember(&self, (text, generation): (&str, u64), principal: Principal) -> Arc<Principal> {
         let principal = Arc::new(principal);
         self.verified.insert(text.into(), Arc::clone(&principal));
+        // Keys that change from here on find it; those that have changed since it was verified may have been its own.
+        if self.key_generation() != generation {
+            self.verified.remove(text);
+        }
         principal
     }
 }

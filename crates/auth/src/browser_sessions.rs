@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Actor, RoleGrant, SessionId, Slug, StoreError, TenantId, UserId, Version};
 
-use crate::credentials::TokenDigest;
+use crate::credentials::{Proof, TokenDigest};
 use crate::opaque::{self, Secret};
 use crate::principal::{Access, CredentialKind};
 use crate::{AuthError, Authenticator, DeviceToken, LoginAttempt, LoginError, Rejection};
@@ -53,8 +53,8 @@ impl std::fmt::Debug for SessionToken {
 /// Keeps the sessions of people.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Begins a browser's session if the person is a member of the tenant and the tenant is active at that very moment. The
-    /// answer is the person's role, or `None` when nothing was begun.
+    /// Begins a browser's session if what the person proved still holds, they are a member of the tenant and the tenant is
+    /// active at that very moment. The answer is the person's role, or `None` when nothing was begun.
     async fn open(&self, new: &NewBrowserSession) -> Result<Option<RoleGrant>, StoreError>;
 
     /// The session behind a token, if it was neither revoked nor has ended, was last asked for less than `idle` ago and its
@@ -77,7 +77,7 @@ pub trait SessionStore: Send + Sync {
 }
 
 /// A browser's session about to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewBrowserSession {
     /// Its id, chosen by the caller.
     pub session: SessionId,
@@ -91,6 +91,8 @@ pub struct NewBrowserSession {
     pub now: DateTime<Utc>,
     /// When it ends however often it is used.
     pub ends_at: DateTime<Utc>,
+    /// What the person proved.
+    pub proof: Proof,
 }
 
 /// A browser's session that is good for something.
@@ -158,6 +160,7 @@ impl Authenticator {
             digest: token.digest(),
             now,
             ends_at,
+            proof: proven.proof,
         };
         let grant = self.session_store.open(&new).await?.ok_or(Rejection::Membership)?;
         if let Some(previous) = previous.and_then(SessionToken::parse)

@@ -113,6 +113,8 @@ pub enum ClientRotation {
         grant: ClientGrant,
         /// What the successor is derived with.
         nonce: Nonce,
+        /// When the session ends however often it is refreshed.
+        ends_at: DateTime<Utc>,
     },
     /// It had been exchanged long ago; the session is now revoked.
     Reused {
@@ -206,7 +208,8 @@ impl Authenticator {
             ends_at: now + settings.session_lifetime,
         };
         let grant = self.client_store.begin(&new).await?.ok_or(Rejection::Client)?;
-        let token = self.issue_to_client(&grant, grant.permissions, Some(new.session.into()))?;
+        let lives = self.access_lifetime_until(new.ends_at);
+        let token = self.issue_for_a_while(&grant, grant.permissions, Some(new.session.into()), lives)?;
         Ok(ClientTokens { token, refresh: refresh.reveal() })
     }
 
@@ -223,8 +226,9 @@ impl Authenticator {
             expires_at: now + self.tokens.settings().refresh_lifetime,
         };
         match self.client_store.rotate(&rotation).await? {
-            ClientRotation::Live { session, grant, nonce } => {
-                let token = self.issue_to_client(&grant, grant.permissions, Some(session.into()))?;
+            ClientRotation::Live { session, grant, nonce, ends_at } => {
+                let lives = self.access_lifetime_until(ends_at);
+                let token = self.issue_for_a_while(&grant, grant.permissions, Some(session.into()), lives)?;
                 Ok(ClientTokens { token, refresh: old.successor(&nonce).reveal() })
             }
             ClientRotation::Reused { session } => Err(Rejection::RefreshReused(session).into()),
@@ -233,14 +237,18 @@ impl Authenticator {
     }
 
     /// An access token alone, for a client that has proved who it is, with no more than `scopes`.
-    pub fn issue_to_client(
+    pub fn issue_to_client(&self, client: &ClientGrant, scopes: PermissionSet) -> Result<IssuedToken, StoreError> {
+        self.issue_for_a_while(client, scopes, None, self.settings().access_lifetime)
+    }
+
+    fn issue_for_a_while(
         &self,
         client: &ClientGrant,
         scopes: PermissionSet,
         grant: Option<CredentialId>,
+        expires_in: Duration,
     ) -> Result<IssuedToken, StoreError> {
-        let (role, expires_in) =
-            (RoleName::parse(ROLE).map_err(StoreError::internal)?, self.settings().access_lifetime);
+        let role = RoleName::parse(ROLE).map_err(StoreError::internal)?;
         let scopes = client.permissions.intersection(scopes);
         let holder = Holder {
             actor: Actor::ApiClient(client.client),

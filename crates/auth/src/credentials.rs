@@ -30,10 +30,10 @@ pub trait CredentialStore: Send + Sync {
         to: &PasswordHash,
     ) -> Result<bool, StoreError>;
 
-    /// Begins a session with its first refresh token, if the person is a member of the tenant and the tenant is active
-    /// at that very moment: checked and inserted in one transaction. The answer is the person's role, or `None` when
-    /// nothing was begun. Its version is the first.
-    async fn begin_session(&self, new: &NewSession) -> Result<Option<RoleGrant>, StoreError>;
+    /// Begins a session with its first refresh token, if its ground still holds, the person is a member of the tenant and
+    /// the tenant is active at that very moment: checked and inserted in one transaction. The answer is the person's role
+    /// and when the session ends, or `None` when nothing was begun. Its version is the first.
+    async fn begin_session(&self, new: &NewSession) -> Result<Option<Begun>, StoreError>;
 
     /// Exchanges a refresh token for its successor. One transaction that locks the old token's row first, so that of
     /// any number of concurrent calls with one token exactly one rotates and the others see what it wrote.
@@ -50,7 +50,8 @@ pub trait CredentialStore: Send + Sync {
     /// 5. Otherwise: `used_at = now` and the nonce are stored with the old token and the new one is inserted into the
     ///    same session; it expires at `expires_at` or with the session, whichever is sooner: [`RotationOutcome::Rotated`].
     ///
-    /// A used token must be kept until it expires, or its reuse could not be told from a typing error.
+    /// A used token must be kept for a day, or its reuse could not be told from a typing error: whoever has stolen one comes
+    /// back with it sooner, or with nothing that is good.
     async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError>;
 
     /// The operator whose token has this digest, if that operator may still act.
@@ -96,6 +97,35 @@ pub struct NewSession {
     pub now: DateTime<Utc>,
     /// When the first refresh token expires unless used.
     pub expires_at: DateTime<Utc>,
+    /// When the session ends however often it is refreshed; never later than the one that it was switched from.
+    pub ends_at: DateTime<Utc>,
+    /// Why it may begin.
+    pub ground: Ground,
+}
+
+/// Why a session may begin. It does not if that has changed since it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// The person proved who they are.
+    Proof(Proof),
+    /// They are in this session, which goes on.
+    Session(SessionId),
+}
+
+/// What a person proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// What their password had to match; `None` if they had none.
+    pub password_hash: Option<PasswordHash>,
+    /// Whether they gave a code of their authenticator, as they must if they have one by now.
+    pub second_factor: bool,
+}
+
+/// A session that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// What the person holds in the tenant.
+    pub grant: RoleGrant,
     /// When the session ends however often it is refreshed.
     pub ends_at: DateTime<Utc>,
 }
@@ -151,7 +181,7 @@ pub struct LiveSession {
     pub version: Version,
     /// The person's role in the tenant now.
     pub grant: RoleGrant,
-    /// When the successor expires unless used.
+    /// When the successor expires unless used, which is never after the session's end.
     pub expires_at: DateTime<Utc>,
 }
 

@@ -4,7 +4,7 @@
 use tenantry_tenancy::{RequestId, StoreError, TenantId, UserId};
 
 use crate::tickets::Purpose;
-use crate::{Authenticator, FactorError, LoginError, Rejection, Tokens, TotpSecret};
+use crate::{Authenticator, FactorError, Ground, LoginError, Proof, Rejection, Tokens, TotpSecret};
 
 /// Why nobody was enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,9 @@ impl Authenticator {
     ) -> Result<(Tokens, Vec<String>), EnrolmentError> {
         let ticket = self.admit(Purpose::Enrol, ticket).await?;
         let codes = self.confirm_totp(ticket.user, code, request).await?;
-        Ok((self.begin(ticket.user, ticket.tenant).await?, codes))
+        let password_hash = self.accounts.find(ticket.user).await?.and_then(|account| account.password_hash);
+        let ground = Ground::Proof(Proof { password_hash, second_factor: true });
+        Ok((self.begin(ticket.user, ticket.tenant, ground).await?, codes))
     }
 
     /// Whether the tenant lets people in with a second factor only.

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{RequestId, StoreError, UserId};
 
 use crate::credentials::TokenDigest;
+use crate::lockout::Again;
 use crate::opaque;
 use crate::{Authenticator, Busy, LoginError, Rejection, TicketText};
 
@@ -118,27 +119,22 @@ impl Authenticator {
         if factor.is_confirmed {
             return Err(FactorError::Enrolled);
         }
-        let now = self.clock.now();
-        let step = self.opened(user, &factor.sealed)?.step_of(code, now).ok_or(FactorError::WrongCode)?;
-        if !self.factors.accept(user, step, now, true).await? {
+        if !self.proves_again(Again::Code(user), self.confirms(user, &factor, code)).await? {
             return Err(FactorError::WrongCode);
         }
         Ok(self.new_recovery_codes(user, request).await?)
     }
 
-    /// Other recovery codes in place of all that are left, for a code.
+    /// Other recovery codes in place of all that are left, for somebody who proves the password and a code once more. Whoever
+    /// has passkeys only proves one of the recovery codes.
     pub async fn renew_recovery_codes(
         &self,
         user: UserId,
+        password: &str,
         code: &str,
         request: RequestId,
     ) -> Result<Vec<String>, FactorError> {
-        if self.second_factor(user).await?.is_none() {
-            return Err(FactorError::NotEnrolled);
-        }
-        if !self.accepts(user, code).await? {
-            return Err(FactorError::WrongCode);
-        }
+        self.check_both(user, password, code).await?;
         Ok(self.new_recovery_codes(user, request).await?)
     }
 
@@ -150,13 +146,10 @@ impl Authenticator {
         code: &str,
         request: RequestId,
     ) -> Result<(), FactorError> {
-        self.check_password(user, password).await?;
         if self.second_factor(user).await?.is_none() {
             return Err(FactorError::NotEnrolled);
         }
-        if !self.accepts(user, code).await? {
-            return Err(FactorError::WrongCode);
-        }
+        self.check_both(user, password, code).await?;
         self.factors.remove(user, request).await?;
         Ok(())
     }
@@ -182,6 +175,23 @@ impl Authenticator {
         Ok(self.second_factor(user).await?.is_some() || !self.passkeys(user).await?.is_empty())
     }
 
+    async fn check_both(&self, user: UserId, password: &str, code: &str) -> Result<(), FactorError> {
+        self.check_password(user, password).await?;
+        if !self.has_factor(user).await? {
+            return Err(FactorError::NotEnrolled);
+        }
+        let proven = self.proves_again(Again::Code(user), self.accepts(user, code)).await?;
+        if proven { Ok(()) } else { Err(FactorError::WrongCode) }
+    }
+
+    async fn confirms(&self, user: UserId, factor: &StoredFactor, code: &str) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        match self.opened(user, &factor.sealed)?.step_of(code, now) {
+            Some(step) => self.factors.accept(user, step, now, true).await,
+            None => Ok(false),
+        }
+    }
+
     async fn accepts(&self, user: UserId, code: &str) -> Result<bool, StoreError> {
         let now = self.clock.now();
         if let Some(factor) = self.factors.factor(user).await?
@@ -195,7 +205,9 @@ impl Authenticator {
     pub(crate) async fn check_password(&self, user: UserId, password: &str) -> Result<(), FactorError> {
         let account = self.accounts.find(user).await?;
         let stored = account.as_ref().and_then(|account| account.password_hash.as_ref());
-        if self.passwords.verify(stored, password).await? { Ok(()) } else { Err(FactorError::WrongPassword) }
+        let proof = async { Ok::<_, FactorError>(self.passwords.verify(stored, password).await?) };
+        let proven = self.proves_again(Again::Password(user), proof).await?;
+        if proven { Ok(()) } else { Err(FactorError::WrongPassword) }
     }
 
     pub(crate) async fn new_recovery_codes(&self, user: UserId, request: RequestId) -> Result<Vec<String>, StoreError> {

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Email, PersonName, Plan, RequestId, Slug, StoreError, UserId};
 
 use crate::credentials::TokenDigest;
+use crate::lockout::Again;
 use crate::opaque::opaque_token;
 use crate::{Authenticator, Busy, ChoiceError, InvalidPassword, PasswordHash, Rejection};
 
@@ -42,11 +43,16 @@ pub trait JoiningStore: Send + Sync {
     /// Remembers that somebody asks for a tenant; false if the same address did so less than `pause` ago.
     async fn ask(&self, signup: &NewSignup, pause: Duration) -> Result<bool, StoreError>;
 
-    /// What was asked for, if the token is good.
-    async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<Signup>, StoreError>;
+    /// What was asked for, if the token is good, and whether the person has a password already.
+    async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<(Signup, bool)>, StoreError>;
 
-    /// Ends a sign-up whose tenant is there; the person has the password they chose, unless they had one.
-    async fn finish(&self, digest: &TokenDigest) -> Result<(), StoreError>;
+    /// Ends a sign-up whose tenant is there; the person has this password and name, unless they had one.
+    async fn finish(
+        &self,
+        digest: &TokenDigest,
+        chosen: Option<&PasswordHash>,
+        name: Option<&PersonName>,
+    ) -> Result<(), StoreError>;
 }
 
 /// Somebody who was invited.
@@ -97,14 +103,20 @@ pub struct NewSignup {
     pub signup: Signup,
     /// The digest of the token in the mail.
     pub digest: TokenDigest,
-    /// What the person calls themselves, if they have said.
-    pub name: Option<PersonName>,
-    /// The password they chose.
-    pub password_hash: PasswordHash,
     /// When they asked.
     pub now: DateTime<Utc>,
     /// Until when they can confirm it.
     pub expires_at: DateTime<Utc>,
+}
+
+/// A sign-up by whoever reads the mail, about to become a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// What was asked for.
+    pub signup: Signup,
+    token: SignupToken,
+    chosen: Option<PasswordHash>,
+    name: Option<PersonName>,
 }
 
 /// Why somebody could not join.
@@ -153,13 +165,14 @@ impl Authenticator {
         let invited = self.joining.invited(&digest, now).await?.ok_or(JoiningError::WrongToken)?;
         let password = password.ok_or(JoiningError::PasswordMissing)?;
         let chosen = match &invited.password_hash {
-            Some(hash) if self.passwords.verify(Some(hash), password).await? => None,
-            Some(_) => return Err(Rejection::Password.into()),
-            None => {
-                let mut words = vec![invited.email.to_string(), invited.tenant.to_string()];
-                words.extend(name.as_ref().map(ToString::to_string));
-                Some(self.passwords.hash_choice(password, words).await?)
+            Some(hash) => {
+                let proof = async { Ok::<_, JoiningError>(self.passwords.verify(Some(hash), password).await?) };
+                if !self.proves_again(Again::Invited(invited.email.clone()), proof).await? {
+                    return Err(Rejection::Password.into());
+                }
+                None
             }
+            None => Some(self.first_password(password, (&invited.email, &invited.tenant), name.as_ref()).await?),
         };
         let (proven, fresh) = (invited.password_hash, UserId::generate());
         let acceptance = Acceptance { digest, proven, fresh, chosen, name, now, request };
@@ -167,31 +180,50 @@ impl Authenticator {
     }
 
     /// Takes note that somebody asks for a tenant; the token is for a mail to them. `None` if they asked a moment ago.
-    pub async fn sign_up(
-        &self,
-        signup: Signup,
-        name: Option<PersonName>,
-        password: &str,
-    ) -> Result<Option<SignupToken>, JoiningError> {
-        let mut words = vec![signup.email.to_string(), signup.slug.to_string()];
-        words.extend(name.as_ref().map(ToString::to_string));
-        let password_hash = self.passwords.hash_choice(password, words).await?;
+    ///
+    /// Nobody chooses a password here: whoever asks last need not be the one who reads the mail.
+    pub async fn sign_up(&self, signup: Signup) -> Result<Option<SignupToken>, StoreError> {
         let (now, token) = (self.clock.now(), SignupToken::generate());
         let expires_at = now + SIGNUP_LIFETIME;
-        let new = NewSignup { signup, digest: token.digest(), name, password_hash, now, expires_at };
+        let new = NewSignup { signup, digest: token.digest(), now, expires_at };
         Ok(self.joining.ask(&new, SIGNUP_PAUSE).await?.then_some(token))
     }
 
-    /// What whoever has this token asked for.
-    pub async fn signed_up(&self, token: &str) -> Result<(SignupToken, Signup), JoiningError> {
+    /// What whoever has this token asked for. Somebody new chooses their password; of somebody who has one it stays, and the
+    /// one given counts for nothing.
+    pub async fn confirm_signup(
+        &self,
+        token: &str,
+        name: Option<PersonName>,
+        password: Option<&str>,
+    ) -> Result<Confirmation, JoiningError> {
         let token = SignupToken::parse(token).ok_or(JoiningError::WrongToken)?;
         let asked = self.joining.asked(&token.digest(), self.clock.now()).await?;
-        Ok((token, asked.ok_or(JoiningError::WrongToken)?))
+        let (signup, has_password) = asked.ok_or(JoiningError::WrongToken)?;
+        let chosen = if has_password {
+            None
+        } else {
+            let password = password.ok_or(JoiningError::PasswordMissing)?;
+            Some(self.first_password(password, (&signup.email, &signup.slug), name.as_ref()).await?)
+        };
+        Ok(Confirmation { signup, token, chosen, name })
     }
 
     /// Ends a sign-up whose tenant is there.
-    pub async fn finish_signup(&self, token: &SignupToken) -> Result<(), JoiningError> {
-        Ok(self.joining.finish(&token.digest()).await?)
+    pub async fn finish_signup(&self, confirmed: &Confirmation) -> Result<(), StoreError> {
+        let Confirmation { token, chosen, name, .. } = confirmed;
+        self.joining.finish(&token.digest(), chosen.as_ref(), name.as_ref()).await
+    }
+
+    async fn first_password(
+        &self,
+        password: &str,
+        (email, tenant): (&Email, &Slug),
+        name: Option<&PersonName>,
+    ) -> Result<PasswordHash, ChoiceError> {
+        let mut words = vec![email.to_string(), tenant.to_string()];
+        words.extend(name.map(ToString::to_string));
+        self.passwords.hash_choice(password, words).await
     }
 }
 

@@ -45,13 +45,16 @@ pub use clients::{
     NewClientSession,
 };
 pub use credentials::{
-    CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
+    Begun, CredentialStore, Ground, LiveSession, Login, Membership, NewSession, Nonce, Proof, Rotation,
+    RotationOutcome, TokenDigest,
 };
 pub use enrolment::EnrolmentError;
 pub use factors::{FactorError, FactorStore, StoredFactor, TotpSecret};
-pub use joining::{Acceptance, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken};
+pub use joining::{
+    Acceptance, Confirmation, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken,
+};
 pub use keys::{KeyError, SigningKeys};
-pub use lockout::{AttemptStore, DeviceToken};
+pub use lockout::{Again, AttemptStore, DeviceToken};
 pub use logins::{LoginAttempt, Tokens};
 pub use opaque::challenge;
 pub use operators::OperatorToken;

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tenantry_tenancy::{Email, Network, StoreError, UserId};
 
-use crate::TokenDigest;
 use crate::opaque::{self, Secret};
+use crate::{Authenticator, TokenDigest};
 
 const PREFIX: &str = "tnd_";
 
@@ -82,6 +82,49 @@ pub trait AttemptStore: Send + Sync {
     /// The attempt has succeeded: what was counted on its way is forgotten. A known device is known for longer, until
     /// [`DEVICE_LIFETIME`] from now; otherwise `fresh` becomes known, and the answer is true.
     async fn welcome(&self, attempt: &Attempt, person: UserId, fresh: &TokenDigest) -> Result<bool, StoreError>;
+
+    /// Whether somebody may prove this once more, counted as a network's attempts are: 5 are free.
+    async fn admit_again(&self, again: &Again, now: DateTime<Utc>) -> Result<bool, StoreError>;
+
+    /// They have proved it: what was counted is forgotten.
+    async fn welcome_again(&self, again: &Again) -> Result<(), StoreError>;
+}
+
+/// What somebody who was let in, or invited, proves once more. Counted apart from logins: who has stolen a session and
+/// guesses makes nobody wait who logs in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Again {
+    /// Their password.
+    Password(UserId),
+    /// A code of their authenticator, or a recovery code.
+    Code(UserId),
+    /// The password of the account of whoever was invited.
+    Invited(Email),
+}
+
+impl std::fmt::Display for Again {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Password(user) => write!(f, "password:{user}"),
+            Self::Code(user) => write!(f, "code:{user}"),
+            Self::Invited(address) => write!(f, "invited:{address}"),
+        }
+    }
+}
+
+impl Authenticator {
+    /// Whether somebody proves this once more. Who must wait is told that they do not, as at a login.
+    pub(crate) async fn proves_again<E: From<StoreError>>(
+        &self,
+        again: Again,
+        proof: impl Future<Output = Result<bool, E>> + Send,
+    ) -> Result<bool, E> {
+        let proven = self.attempts.admit_again(&again, self.clock.now()).await? && proof.await?;
+        if proven {
+            self.attempts.welcome_again(&again).await?;
+        }
+        Ok(proven)
+    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Email, Network, SessionId, StoreError, TenantId, UserId};
 
 use crate::lockout::Attempt;
 use crate::refresh::GRACE;
 use crate::tickets::Purpose;
 use crate::{
-    AuthError, Authenticator, DeviceToken, Holder, LiveSession, Login, LoginError, Membership, NewSession, Nonce,
-    Origin, PasswordHash, RefreshToken, Rejection, Rotation, RotationOutcome,
+    AuthError, Authenticator, DeviceToken, Ground, Holder, LiveSession, Login, LoginError, Membership, NewSession,
+    Nonce, Origin, PasswordHash, Proof, RefreshToken, Rejection, Rotation, RotationOutcome,
 };
 
 /// What is looked up for a text that is no address, so that it takes as long. Nobody has it (RFC 2606, section 2).
@@ -57,13 +58,14 @@ pub(crate) struct Proven {
     pub(crate) user: UserId,
     pub(crate) tenant: TenantId,
     pub(crate) device: DeviceToken,
+    pub(crate) proof: Proof,
 }
 
 impl Authenticator {
     /// Logs a person in at the tenant named by slug or id, or at the only active one the person belongs to.
     pub async fn login(&self, attempt: LoginAttempt<'_>) -> Result<Tokens, LoginError> {
         let proven = self.prove_person(attempt).await?;
-        let tokens = self.begin(proven.user, proven.tenant).await?;
+        let tokens = self.begin(proven.user, proven.tenant, Ground::Proof(proven.proof)).await?;
         Ok(Tokens { device: Some(proven.device), ..tokens })
     }
 
@@ -80,26 +82,29 @@ impl Authenticator {
             device: device.as_ref().map(DeviceToken::digest),
             now: self.clock.now(),
         };
+        // Before anything waits for the database: who is turned away because of all the others takes nothing from them.
+        let place = self.passwords.place()?;
         let admitted = self.attempts.admit(&counted).await?;
         let login = self.look_up(attempt.email).await?;
         let stored = login.as_ref().filter(|_| admitted).and_then(|login| login.password_hash.as_ref());
-        let proven = self.passwords.verify(stored, attempt.password).await?;
+        let proven = self.passwords.verify_at(place, stored, attempt.password).await?;
         if !admitted {
             return Err(Rejection::LockedOut.into());
         }
         let login = login.filter(|_| proven).ok_or(Rejection::Password)?;
         let membership = choose(&login.memberships, attempt.tenant)?;
-        let password_hash = self.renew_hash(&login, attempt.password).await;
+        let password_hash = self.renew_hash(&login, attempt).await?;
         // Before the attempt is forgiven: a wrong code counts like a wrong password.
         let ticket = |purpose| self.ticket(purpose, login.user, membership.tenant, password_hash.as_ref());
-        let has_factor = self.check_second_factor(login.user, attempt.code, || ticket(Purpose::Prove)).await?;
-        if !has_factor && self.requires_factor(membership.tenant).await? {
+        let second_factor = self.check_second_factor(login.user, attempt.code, || ticket(Purpose::Prove)).await?;
+        if !second_factor && self.requires_factor(membership.tenant).await? {
             return Err(LoginError::EnrolmentRequired(Some(ticket(Purpose::Enrol))));
         }
         let fresh = DeviceToken::generate();
         let is_new = self.attempts.welcome(&counted, login.user, &fresh.digest()).await?;
         let device = device.filter(|_| !is_new).unwrap_or(fresh);
-        Ok(Proven { user: login.user, tenant: membership.tenant, device })
+        let proof = Proof { password_hash, second_factor };
+        Ok(Proven { user: login.user, tenant: membership.tenant, device, proof })
     }
 
     /// Exchanges a refresh token for new tokens. Within [`GRACE`] the same token yields the same successor again; later it
@@ -121,14 +126,14 @@ impl Authenticator {
             RotationOutcome::Reused { session } => return Err(Rejection::RefreshReused(session).into()),
             RotationOutcome::Unknown => return Err(Rejection::RefreshUnknown.into()),
         };
-        let LiveSession { session, user, tenant, version, grant, expires_at: _ } = live;
+        let LiveSession { session, user, tenant, version, grant, expires_at } = live;
         if self.lacks_factor(user, tenant).await? {
             // Or the token that was used up here would look stolen the next time.
             self.session_store.revoke(user, session, now).await?;
             return Err(Rejection::FactorMissing.into());
         }
         let holder = Holder::member(user, tenant, session, grant).at_version(version);
-        Ok(self.hand_out(&holder, &old.successor(&nonce))?)
+        Ok(self.hand_out(&holder, &old.successor(&nonce), expires_at)?)
     }
 
     async fn look_up(&self, email: &str) -> Result<Option<Login>, LoginError> {
@@ -141,24 +146,29 @@ impl Authenticator {
         }
     }
 
-    /// Hashes the password anew if the parameters have changed since; tells the hash that was proven, as it is kept from now
-    /// on. A login does not fail for it: there will be others.
-    async fn renew_hash(&self, login: &Login, proven: &str) -> Option<PasswordHash> {
-        let hash = login.password_hash.clone();
-        let Some(old) = hash.as_ref().filter(|hash| self.passwords.needs_rehash(hash)) else { return hash };
-        let Ok(new) = self.passwords.rehash(proven).await else { return hash };
+    /// Hashes the password anew if the parameters have changed since; tells the hash that the person has now. A login does
+    /// not fail for it: there will be others.
+    async fn renew_hash(&self, login: &Login, attempt: LoginAttempt<'_>) -> Result<Option<PasswordHash>, LoginError> {
+        let proven = login.password_hash.clone();
+        let Some(old) = proven.as_ref().filter(|hash| self.passwords.needs_rehash(hash)) else { return Ok(proven) };
+        let Ok(new) = self.passwords.rehash(attempt.password).await else { return Ok(proven) };
         match self.store.set_password_hash(login.user, Some(old), &new).await {
-            Ok(true) => return Some(new),
-            Ok(false) => {}
+            Ok(true) => Ok(Some(new)),
+            // Another login was faster, or the password is another by now.
+            Ok(false) => {
+                let stored = self.look_up(attempt.email).await?.and_then(|login| login.password_hash);
+                let proven = self.passwords.verify(stored.as_ref(), attempt.password).await?;
+                if proven { Ok(stored) } else { Err(Rejection::Password.into()) }
+            }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, user.id = %login.user, "a password hash could not be renewed");
+                Ok(proven)
             }
         }
-        hash
     }
 
-    pub(crate) async fn begin(&self, user: UserId, tenant: TenantId) -> Result<Tokens, LoginError> {
+    pub(crate) async fn begin(&self, user: UserId, tenant: TenantId, ground: Ground) -> Result<Tokens, LoginError> {
         let (settings, now) = (self.tokens.settings(), self.clock.now());
         let (session, refresh) = (SessionId::generate(), RefreshToken::generate());
         let new = NewSession {
@@ -169,16 +179,29 @@ impl Authenticator {
             now,
             expires_at: now + settings.refresh_lifetime.min(settings.session_lifetime),
             ends_at: now + settings.session_lifetime,
+            ground,
         };
-        // Between the look-up and now the person may have left, or the tenant may have been suspended.
-        let grant = self.store.begin_session(&new).await?.ok_or(Rejection::Membership)?;
-        Ok(self.hand_out(&Holder::member(user, tenant, session, grant), &refresh)?)
+        // Between the look-up and now the person may have left or set another password, or the tenant been suspended.
+        let begun = self.store.begin_session(&new).await?.ok_or(Rejection::Membership)?;
+        Ok(self.hand_out(&Holder::member(user, tenant, session, begun.grant), &refresh, begun.ends_at)?)
     }
 
-    fn hand_out(&self, holder: &Holder, refresh: &RefreshToken) -> Result<Tokens, StoreError> {
-        let expires_in = self.tokens.settings().access_lifetime;
+    /// The access token does not outlive the session.
+    fn hand_out(
+        &self,
+        holder: &Holder,
+        refresh: &RefreshToken,
+        session_ends: DateTime<Utc>,
+    ) -> Result<Tokens, StoreError> {
+        let expires_in = self.access_lifetime_until(session_ends);
         let access = self.issue_for(holder, expires_in).map_err(StoreError::internal)?;
         Ok(Tokens { access, refresh: refresh.reveal(), expires_in, device: None })
+    }
+
+    /// How long an access token lives of a session that ends then.
+    pub(crate) fn access_lifetime_until(&self, session_ends: DateTime<Utc>) -> Duration {
+        let left = (session_ends - self.clock.now()).to_std().unwrap_or_default();
+        self.tokens.settings().access_lifetime.min(Duration::from_secs(left.as_secs()))
     }
 }
 

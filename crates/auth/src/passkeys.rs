@@ -16,7 +16,7 @@ use crate::credentials::TokenDigest;
 use crate::logins::choose;
 use crate::opaque::{self, opaque_token};
 use crate::tickets::Purpose;
-use crate::{Authenticator, FactorError, LoginError, Rejection, Tokens};
+use crate::{Authenticator, FactorError, Ground, LoginError, Proof, Rejection, Tokens};
 
 pub(crate) use verifying::Signed;
 pub use verifying::{Flaw, PublicKey, RelyingParty};
@@ -301,12 +301,13 @@ impl Authenticator {
         tenant: Option<&str>,
     ) -> Result<Tokens, LoginError> {
         let (user, ticketed) = self.prove_passkey(answer).await?;
-        let memberships = self.accounts.find(user).await?.ok_or(Rejection::Membership)?.memberships;
+        let account = self.accounts.find(user).await?.ok_or(Rejection::Membership)?;
         let tenant = match ticketed {
             Some(tenant) => tenant,
-            None => choose(&memberships, tenant)?.tenant,
+            None => choose(&account.memberships, tenant)?.tenant,
         };
-        self.begin(user, tenant).await
+        let proof = Proof { password_hash: account.password_hash, second_factor: true };
+        self.begin(user, tenant, Ground::Proof(proof)).await
     }
 
     async fn prove_passkey(&self, answer: PasskeyAnswer<'_>) -> Result<(UserId, Option<TenantId>), LoginError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use argon2::password_hash::phc;
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
 
@@ -43,6 +43,10 @@ pub struct InvalidSettings(#[source] Option<argon2::Error>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are waiting to be proven")]
 pub struct Busy;
+
+/// A place among those whose passwords are about to be proven.
+#[derive(Debug)]
+pub(crate) struct Place(#[expect(dead_code, reason = "it is free again when this is dropped")] OwnedSemaphorePermit);
 
 /// Hashes passwords and proves them.
 #[derive(Clone, Debug)]
@@ -94,11 +98,16 @@ impl Passwords {
     /// Without a stored hash, and for a text longer than any password, the answer is no, but it takes the time of one
     /// verification with the current parameters: how long a login takes tells nothing about who exists.
     pub async fn verify(&self, stored: Option<&PasswordHash>, raw: &str) -> Result<bool, Busy> {
+        self.verify_at(self.place()?, stored, raw).await
+    }
+
+    /// The same at a place that was taken before.
+    pub(crate) async fn verify_at(&self, place: Place, stored: Option<&PasswordHash>, raw: &str) -> Result<bool, Busy> {
         let possible = stored.is_some() && raw.len() <= Password::MAX_BYTES;
         let hash = stored.unwrap_or(&self.dummy).parsed();
         let raw = if possible { normalised(raw) } else { String::new() };
         let matches = self
-            .run(move |argon| match argon.verify_password(raw.as_bytes(), &hash) {
+            .run_at(place, move |argon| match argon.verify_password(raw.as_bytes(), &hash) {
                 Ok(()) => Ok(true),
                 Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
                 // No memory, most likely: that says nothing about the password.
@@ -120,11 +129,23 @@ impl Passwords {
         self.places.close();
     }
 
+    /// One of the places in the queue, if any is free.
+    pub(crate) fn place(&self) -> Result<Place, Busy> {
+        Ok(Place(Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?))
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Argon2<'static>) -> Result<T, Busy> + Send + 'static,
     ) -> Result<T, Busy> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
+        self.run_at(self.place()?, work).await
+    }
+
+    async fn run_at<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce(&Argon2<'static>) -> Result<T, Busy> + Send + 'static,
+    ) -> Result<T, Busy> {
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Busy)?;
         let argon = self.argon.clone();
         let job = tokio::task::spawn_blocking(move || {

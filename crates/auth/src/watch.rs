@@ -20,6 +20,9 @@ pub const MAX_AGE: Duration = Duration::from_secs(1);
 /// How often the feed is polled unless told otherwise: often enough that a few slow answers are not felt.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long the first answer may take: it tells what the next ones need not.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+
 /// How many hosts are remembered, at about a hundred bytes each.
 const HOSTS: usize = 10_000;
 
@@ -104,7 +107,9 @@ impl Watch {
 
     /// Takes note of what has changed since the last poll.
     pub async fn poll_once(&self) -> Result<(), StoreError> {
-        self.poll(&mut *self.feed.lock().await).await
+        let mut feed = self.feed.lock().await;
+        let budget = if feed.mark.is_some() { MAX_AGE } else { FIRST_ANSWER };
+        self.poll(&mut feed, budget).await
     }
 
     /// How long ago the last successful poll started; `None` before the first. For readiness.
@@ -154,25 +159,26 @@ impl Watch {
             return Ok(fresh.is_void(credential, version));
         }
         let asked = Instant::now();
-        let mut feed = self.feed.lock().await;
+        // Nobody waits for a first answer, which may take long.
+        let mut feed = tokio::time::timeout(MAX_AGE, self.feed.lock()).await.map_err(StoreError::unavailable)?;
         if self.fresh().is_none() {
             // All who waited for the same poll share its failure; else each would wait for the next one's.
             if feed.failed.is_some_and(|started| started > asked) {
                 return Err(StoreError::unavailable("the feed of changes is stale"));
             }
-            self.poll(&mut feed).await?;
+            self.poll(&mut feed, MAX_AGE).await?;
         }
         Ok(self.void.contains(credential, version))
     }
 
-    async fn poll(&self, feed: &mut Feed) -> Result<(), StoreError> {
+    async fn poll(&self, feed: &mut Feed, budget: Duration) -> Result<(), StoreError> {
         let started = Instant::now();
         // After a gap as long as revocations are remembered, the feed's past may be gone as well: begin anew.
         if self.freshness().is_some_and(|age| age >= self.void.memory) {
             feed.mark = None;
         }
-        // An answer that takes longer than `MAX_AGE` would be stale when it comes.
-        let answer = tokio::time::timeout(MAX_AGE, self.directory.changes(feed.mark)).await;
+        // An answer that takes longer than `MAX_AGE` is stale when it comes; only the first may, since the next begins from it.
+        let answer = tokio::time::timeout(budget, self.directory.changes(feed.mark)).await;
         match answer.unwrap_or_else(|elapsed| Err(StoreError::unavailable(elapsed))) {
             Ok((mark, changes)) => {
                 self.apply(&changes, feed.mark.is_none());

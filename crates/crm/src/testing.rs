@@ -1,5 +1,7 @@
 //! For tests: the module without a database, mocks of its repositories, and the contract that every store of it keeps.
 
+#![expect(clippy::indexing_slicing, reason = "a contract that is not kept fails the test that runs it")]
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;

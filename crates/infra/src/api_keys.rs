@@ -3,13 +3,17 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use tenantry_tenancy::api_keys::{ApiKey, ApiKeyChange, ApiKeyName, ApiKeyRepo, NewApiKey};
+use tenantry_tenancy::api_keys::{ApiKey, ApiKeyChange, ApiKeyError, ApiKeyName, ApiKeyRepo, NewApiKey};
 use tenantry_tenancy::{ApiKeyId, Networks, Order, Page, PageQuery, PermissionSet, StoreError, UserId};
 use uuid::Uuid;
 
+use crate::error::OnConstraint;
 use crate::rows::trusted;
 use crate::schema::api_keys;
 use crate::tenant_tx::PgTenantTx;
+
+/// A key is a member's.
+const HOLDER_KEY: &str = "api_keys_holder_fkey";
 
 mod sec {
     use diesel::sql_types::Uuid;
@@ -119,7 +123,7 @@ impl ApiKeyRepo for PgTenantTx {
         Ok(Page::cut(items, query.limit, |key| key.id.as_uuid()))
     }
 
-    async fn insert(&mut self, new: &NewApiKey) -> Result<(), StoreError> {
+    async fn insert(&mut self, new: &NewApiKey) -> Result<(), ApiKeyError> {
         let row = NewApiKeyRow {
             id: new.id.as_uuid(),
             user_id: new.holder.as_uuid(),
@@ -130,7 +134,8 @@ impl ApiKeyRepo for PgTenantTx {
             networks: new.terms.networks.as_ref().map(texts),
             expires_at: new.terms.expires_at,
         };
-        self.execute(diesel::insert_into(api_keys::table).values(row)).await?;
+        let insert = diesel::insert_into(api_keys::table).values(row);
+        self.execute(insert).await.on_constraint(HOLDER_KEY, || ApiKeyError::HolderGone)?;
         Ok(())
     }
 

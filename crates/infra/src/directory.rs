@@ -9,6 +9,7 @@ mod joining;
 mod lockout;
 mod passkeys;
 mod security_events;
+mod sessions;
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use tenantry_auth::{
-    CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, PasswordHash, Rotation, RotationOutcome,
+    Begun, CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, PasswordHash, Rotation, RotationOutcome,
     TokenDigest,
 };
 use tenantry_tenancy::domains::DomainName;
@@ -224,17 +225,8 @@ impl CredentialStore for PgDirectory {
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 
-    async fn begin_session(&self, new: &NewSession) -> Result<Option<RoleGrant>, StoreError> {
-        let question = diesel::sql_query("SELECT * FROM registry.open_session($1, $2, $3, $4, $5, $6, $7)")
-            .bind::<SqlUuid, _>(new.session.as_uuid())
-            .bind::<SqlUuid, _>(new.user.as_uuid())
-            .bind::<SqlUuid, _>(new.tenant.as_uuid())
-            .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
-            .bind::<Timestamptz, _>(new.now)
-            .bind::<Timestamptz, _>(new.expires_at)
-            .bind::<Timestamptz, _>(new.ends_at);
-        let grant = self.pool.load::<_, GrantRow, _>(question).await?.pop();
-        grant.map(|grant| granted(&grant.role, grant.permissions.as_deref())).transpose()
+    async fn begin_session(&self, new: &NewSession) -> Result<Option<Begun>, StoreError> {
+        sessions::begin(&self.pool, new).await
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {

@@ -9,6 +9,11 @@ use tenantry_tenancy::StoreError;
 pub(crate) struct PgError(#[from] DieselError);
 
 impl PgError {
+    /// Whether it is that this constraint was violated.
+    pub(crate) fn is_of(&self, constraint: &str) -> bool {
+        self.constraint() == Some(constraint)
+    }
+
     /// The constraint that was violated.
     ///
     /// Taken from the driver's field or, on a distributed Postgres, which leaves it empty, from the message, where the

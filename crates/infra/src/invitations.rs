@@ -2,14 +2,20 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use tenantry_tenancy::invitations::{Invitation, InvitationId, InvitationRepo, NewInvitation};
+use tenantry_tenancy::memberships::MembershipError;
 use tenantry_tenancy::{Email, Order, Page, PageQuery, RoleName, StoreError};
 use uuid::Uuid;
 
+use crate::error::OnConstraint;
 use crate::rows::trusted;
 use crate::schema::invitations;
 use crate::tenant_tx::PgTenantTx;
+
+/// An address is invited once.
+const EMAIL_KEY: &str = "invitations_email_key";
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = invitations, check_for_backend(diesel::pg::Pg))]
@@ -54,9 +60,19 @@ impl InvitationRepo for PgTenantTx {
         Ok(Page::cut(items, page.limit, |invitation| invitation.id.as_uuid()))
     }
 
-    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, StoreError> {
+    async fn invited_at(&mut self, email: &Email) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let former = self.rows_of(invitations::table).filter(invitations::email.eq(email.as_str()));
+        Ok(self.load_one(former.select(invitations::created_at)).await?)
+    }
+
+    async fn count(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError> {
+        let unanswered = self.rows_of(invitations::table).filter(invitations::expires_at.gt(now));
+        Ok(self.load_one(unanswered.select(count_star())).await?.unwrap_or_default())
+    }
+
+    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, MembershipError> {
         let former = self.rows_of(invitations::table).filter(invitations::email.eq(new.email.as_str()));
-        self.execute(diesel::delete(former)).await?;
+        self.execute(diesel::delete(former)).await.map_err(StoreError::from)?;
         let insert = diesel::insert_into(invitations::table)
             .values((
                 invitations::id.eq(new.id.as_uuid()),
@@ -66,7 +82,8 @@ impl InvitationRepo for PgTenantTx {
                 invitations::expires_at.eq(new.expires_at),
             ))
             .returning(InvitationRow::as_returning());
-        self.load_one(insert).await?.ok_or_else(|| StoreError::internal("an insert returned nothing"))?.try_into()
+        let inserted = self.load_one(insert).await.on_constraint(EMAIL_KEY, || MembershipError::JustInvited)?;
+        Ok(inserted.ok_or_else(|| StoreError::internal("an insert returned nothing"))?.try_into()?)
     }
 
     async fn delete(&mut self, id: InvitationId) -> Result<bool, StoreError> {

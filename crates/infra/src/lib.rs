@@ -26,6 +26,7 @@ mod members;
 mod memberships;
 pub mod migrations;
 mod own_tenant;
+mod products;
 mod projects;
 mod registry;
 mod roles;
@@ -35,6 +36,8 @@ mod scope;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod statements;
+mod stock_movements;
+mod suppliers;
 mod tasks;
 mod tenant_tx;
 // xtask new: resources

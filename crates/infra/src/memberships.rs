@@ -103,13 +103,24 @@ impl MembershipRepo for PgTenantTx {
         Ok(Page::cut(items, page.limit, |member| member.user.as_uuid()))
     }
 
-    async fn lock_owners(&mut self) -> Result<Vec<UserId>, StoreError> {
+    async fn lock(&mut self, user: UserId) -> Result<(), StoreError> {
+        let rows = self
+            .rows_of(memberships::table)
+            .filter(memberships::role.eq(Role::Owner.as_str()).or(memberships::user_id.eq(user.as_uuid())))
+            .select(memberships::user_id)
+            // In one order: two who do this at once do not wait for each other.
+            .order(memberships::user_id)
+            .for_update();
+        self.load::<_, Uuid, _>(rows).await?;
+        Ok(())
+    }
+
+    async fn owners(&mut self) -> Result<Vec<UserId>, StoreError> {
         let owners = self
             .rows_of(memberships::table)
             .filter(memberships::role.eq(Role::Owner.as_str()))
             .select(memberships::user_id)
-            .order(memberships::user_id)
-            .for_update();
+            .order(memberships::user_id);
         Ok(self.load(owners).await?.into_iter().map(UserId::from_uuid).collect())
     }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
+use diesel::sql_types::Timestamptz;
 use diesel::upsert::excluded;
 use tenantry_auth::{PasswordHash, TokenDigest};
 use tenantry_tenancy::provisioning::{NewTenant, Step, TenantError, TenantRegistry};
@@ -19,6 +20,12 @@ use crate::schema::{
     api_client_sessions, changes, invitations, memberships, operators, provisioning_steps, security_events, sessions,
     signups, tenants, users,
 };
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    #[sql_name = "registry.forget_used_tokens"]
+    fn forget_used_tokens(before: Timestamptz) -> Bool;
+}
 
 /// The registry in Postgres.
 pub struct PgRegistry {
@@ -106,8 +113,8 @@ impl PgRegistry {
         Ok(())
     }
 
-    /// Forgets sessions that ended a day ago, invitations unanswered and sign-ups
-    /// unconfirmed for long, security events of ninety days, and changes that every instance has seen: those of three.
+    /// Forgets sessions that ended and refresh tokens that were used a day ago, invitations unanswered and sign-ups unconfirmed
+    /// for long, security events of ninety days, and changes that every instance has seen: those of three.
     pub async fn prune(&self, moment: DateTime<Utc>) -> Result<(), StoreError> {
         let ended = sessions::table.filter(sessions::ends_at.lt(moment - TimeDelta::days(1)));
         self.pool.execute(diesel::delete(ended)).await?;
@@ -119,6 +126,8 @@ impl PgRegistry {
         self.pool.execute(diesel::delete(told)).await?;
         let ended = api_client_sessions::table.filter(api_client_sessions::ends_at.lt(moment - TimeDelta::days(1)));
         self.pool.execute(diesel::delete(ended)).await?;
+        let used = diesel::select(forget_used_tokens(moment - TimeDelta::days(1)));
+        self.pool.load::<_, bool, _>(used).await?;
         let seen = changes::table.filter(changes::at.lt(moment - TimeDelta::days(3)));
         self.pool.execute(diesel::delete(seen)).await?;
         Ok(())

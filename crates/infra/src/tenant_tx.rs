@@ -237,6 +237,10 @@ impl TenantTxPort for PgTenantTx {
         self
     }
 
+    fn inventory(&mut self) -> &mut dyn tenantry_inventory::InventoryTx {
+        self
+    }
+
     // xtask new: shares
 
     fn access(&mut self) -> &mut dyn AccessTx {
@@ -300,6 +304,22 @@ impl tenantry_crm::CrmTx for PgTenantTx {
     }
 
     // xtask new: crm
+}
+
+impl tenantry_inventory::InventoryTx for PgTenantTx {
+    fn suppliers(&mut self) -> &mut dyn tenantry_inventory::suppliers::SupplierRepo {
+        self
+    }
+
+    fn products(&mut self) -> &mut dyn tenantry_inventory::products::ProductRepo {
+        self
+    }
+
+    fn stock_movements(&mut self) -> &mut dyn tenantry_inventory::stock_movements::StockMovementRepo {
+        self
+    }
+
+    // xtask new: inventory
 }
 
 // xtask new: modules

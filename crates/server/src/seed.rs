@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use chrono::Utc;
 use serde::Serialize;
 use tenantry_app::{TenantStore, TenantTx};
-use tenantry_auth::{ClientSecret, CredentialStore, Holder, NewSession, Password, Passwords, RefreshToken};
+use tenantry_auth::{
+    ClientSecret, CredentialStore, Ground, Holder, NewSession, Password, Passwords, Proof, RefreshToken,
+};
 use tenantry_tenancy::api_clients::{ApiClientName, NewApiClient, SecretDigest};
 use tenantry_tenancy::api_keys::{self, ApiKeyName, Maker, Terms};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
@@ -209,9 +211,10 @@ async fn log_in(
         now,
         expires_at: now + tokens.refresh_lifetime,
         ends_at: now + tokens.session_lifetime,
+        ground: Ground::Proof(Proof { password_hash: login.password_hash, second_factor: false }),
     };
-    let Some(grant) = services.directory.begin_session(&session).await? else { return Ok(None) };
-    let holder = Holder::member(login.user, membership.tenant, session.session, grant);
+    let Some(begun) = services.directory.begin_session(&session).await? else { return Ok(None) };
+    let holder = Holder::member(login.user, membership.tenant, session.session, begun.grant);
     let tokens = UserTokens {
         user: login.user,
         username: email.to_string(),

@@ -20,8 +20,10 @@ use crate::keys;
 use crate::security::{SecurityQueue, SecurityWriter, security_queue};
 use crate::settings::Settings;
 
-/// Connections for what comes before a tenant is known: logins, and the feed of changes.
+/// Connections for what comes before a tenant is known: logins above all.
 const DIRECTORY_CONNECTIONS: usize = 4;
+/// Connections for the feed of changes, and for tenants that are not remembered: no login makes those wait.
+const FEED_CONNECTIONS: usize = 2;
 /// Connections for operators and housekeeping.
 const PLATFORM_CONNECTIONS: usize = 2;
 /// How many tenants are remembered, at a few hundred bytes each.
@@ -64,7 +66,8 @@ impl Services {
         let directory = Arc::new(PgDirectory::new(pool(&database.urls.directory, DIRECTORY_CONNECTIONS)?));
         let registry = Arc::new(PgRegistry::new(pool(&database.urls.platform, PLATFORM_CONNECTIONS)?));
         let tokens = settings.tokens();
-        let watch = Arc::new(Watch::new(directory.clone(), REMEMBERED_TENANTS, tokens.revocation_memory()));
+        let feed = Arc::new(PgDirectory::new(pool(&database.urls.directory, FEED_CONNECTIONS)?));
+        let watch = Arc::new(Watch::new(feed, REMEMBERED_TENANTS, tokens.revocation_memory()));
         let auth = Authenticator::new(tenantry_auth::authenticator::Parts {
             keys: keys::signing_keys(settings)?,
             settings: tokens,

@@ -289,6 +289,8 @@ impl Settings {
         ] {
             ensure!((1..=36_500).contains(&value), "{name} must be from 1 to 36500");
         }
+        // What a token gave is remembered to be void for a day, and told to whoever starts.
+        ensure!(auth.access_minutes <= 1440, "auth.access_minutes must be at most 1440, a day");
         ensure!(http.body_bytes >= 1024, "http.body_bytes must be at least 1024");
         ensure!(auth.remembered_tokens > 0, "auth.remembered_tokens must be at least 1");
         ensure!(

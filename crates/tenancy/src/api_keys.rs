@@ -200,7 +200,9 @@ pub trait ApiKeyRepo: Send {
     async fn list(&mut self, query: PageQuery) -> Result<Page<ApiKey>, StoreError>;
 
     /// Keeps a new key.
-    async fn insert(&mut self, new: &NewApiKey) -> Result<(), StoreError>;
+    ///
+    /// Fails with [`ApiKeyError::HolderGone`] when its holder is no member.
+    async fn insert(&mut self, new: &NewApiKey) -> Result<(), ApiKeyError>;
 
     /// Changes a key, in something at least; false if there is none.
     async fn update(&mut self, id: ApiKeyId, change: &ApiKeyChange) -> Result<bool, StoreError>;
@@ -230,6 +232,9 @@ pub enum ApiKeyError {
     /// Past, or too far away.
     #[error("must lie in the future, and within ten years")]
     Expiry,
+    /// Whose it would be does not belong to the tenant any more.
+    #[error("the holder of the key is no member any more")]
+    HolderGone,
     /// There is one in its place already.
     #[error("API key {0} was rotated before")]
     Rotated(ApiKeyId),

@@ -1,7 +1,7 @@
 //! People who were asked to join a tenant and have not answered yet.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::memberships::{self, Administrator, MembershipError};
 use crate::{AccessTx, Email, Page, PageQuery, RoleName, StoreError, id};
@@ -10,6 +10,11 @@ id!(
     /// One invitation.
     InvitationId
 );
+
+/// How long nobody is sent another mail.
+const PAUSE: TimeDelta = TimeDelta::seconds(60);
+/// How many invitations of a tenant may wait for an answer.
+const UNANSWERED: i64 = 200;
 
 /// Somebody who was asked to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct NewInvitation {
     pub role: RoleName,
     /// The SHA-256 of the token in the mail.
     pub digest: [u8; 32],
+    /// When.
+    pub created_at: DateTime<Utc>,
     /// Until when they can answer.
     pub expires_at: DateTime<Utc>,
 }
@@ -47,8 +54,16 @@ pub trait InvitationRepo: Send {
     /// One page of invitations.
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Invitation>, StoreError>;
 
+    /// When this address was invited, if it was.
+    async fn invited_at(&mut self, email: &Email) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// How many invitations can be answered after `now`.
+    async fn count(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError>;
+
     /// Stores an invitation in place of any other to the same address.
-    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, StoreError>;
+    ///
+    /// Fails with [`MembershipError::JustInvited`] when another is stored at the same time.
+    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, MembershipError>;
 
     /// Deletes an invitation; false when there is none.
     async fn delete(&mut self, id: InvitationId) -> Result<bool, StoreError>;
@@ -61,5 +76,13 @@ pub async fn invite(
     new: &NewInvitation,
 ) -> Result<Invitation, MembershipError> {
     memberships::check_gift(tx, by, &new.role).await?;
-    Ok(tx.invitations().replace(new).await?)
+    match tx.invitations().invited_at(&new.email).await? {
+        Some(before) if new.created_at < before + PAUSE => return Err(MembershipError::JustInvited),
+        Some(_) => {}
+        None if tx.invitations().count(new.created_at).await? >= UNANSWERED => {
+            return Err(MembershipError::TooManyInvited);
+        }
+        None => {}
+    }
+    tx.invitations().replace(new).await
 }

@@ -55,12 +55,21 @@ pub enum MembershipError {
     /// The role allows more than whoever gives it has.
     #[error("the role allows {0}, which you may not do yourself")]
     Exceeds(Permission),
+    /// The member may do more than whoever would change or remove them.
+    #[error("the member may do {0}, which you may not do yourself")]
+    Outranked(Permission),
     /// Somebody who is none would make or unmake an owner.
     #[error("only an owner makes or unmakes an owner")]
     OwnersOnly,
     /// Nobody would answer for the tenant any more.
     #[error("a tenant must have an owner")]
     LastOwner,
+    /// They got a mail a moment ago.
+    #[error("was invited less than a minute ago")]
+    JustInvited,
+    /// The tenant waits for too many answers.
+    #[error("there are too many invitations that were not answered")]
+    TooManyInvited,
     /// The change was made from another version.
     #[error(transparent)]
     Stale(#[from] Stale),
@@ -78,8 +87,11 @@ pub trait MembershipRepo: Send {
     /// One page of members, in the order of their ids.
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Membership>, StoreError>;
 
-    /// The owners, whom nobody else changes until the transaction ends.
-    async fn lock_owners(&mut self) -> Result<Vec<UserId>, StoreError>;
+    /// Nobody else changes this member or an owner until the transaction ends.
+    async fn lock(&mut self, user: UserId) -> Result<(), StoreError>;
+
+    /// The owners.
+    async fn owners(&mut self) -> Result<Vec<UserId>, StoreError>;
 
     /// What a role of the tenant allows, a built-in one or its own; `None` if it has no such role.
     async fn grant(&mut self, role: &RoleName) -> Result<Option<RoleGrant>, StoreError>;
@@ -107,13 +119,13 @@ pub async fn change_role(
     expected: &Expected,
     role: &RoleName,
 ) -> Result<Membership, MembershipError> {
-    let member = show(tx, user).await?;
+    let member = locked(tx, user).await?;
     expected.admit(member.version)?;
     check_gift(tx, by, role).await?;
     if member.role == *role {
         return Ok(member);
     }
-    check_owner(tx, by, &member).await?;
+    check_loss(tx, by, &member).await?;
     tx.memberships().set_role(user, role).await
 }
 
@@ -124,9 +136,9 @@ pub async fn remove(
     user: UserId,
     expected: &Expected,
 ) -> Result<(), MembershipError> {
-    let member = show(tx, user).await?;
+    let member = locked(tx, user).await?;
     expected.admit(member.version)?;
-    check_owner(tx, by, &member).await?;
+    check_loss(tx, by, &member).await?;
     if tx.memberships().delete(user).await? { Ok(()) } else { Err(MembershipError::NotFound(user)) }
 }
 
@@ -146,14 +158,23 @@ pub async fn check_gift(
     }
 }
 
-/// Whether `by` may take the member's role away. The owners stay locked: two who demote each other at once cannot both succeed.
-async fn check_owner(tx: &mut dyn AccessTx, by: Administrator, member: &Membership) -> Result<(), MembershipError> {
+/// A member as they are once nobody else changes them: somebody who becomes an owner meanwhile is seen as one, and two who
+/// demote each other at once cannot both succeed.
+async fn locked(tx: &mut dyn AccessTx, user: UserId) -> Result<Membership, MembershipError> {
+    tx.memberships().lock(user).await?;
+    show(tx, user).await
+}
+
+/// Whether `by` may take the member's role away: nobody takes what they do not have. The owners are locked.
+async fn check_loss(tx: &mut dyn AccessTx, by: Administrator, member: &Membership) -> Result<(), MembershipError> {
     if member.role != Role::Owner {
-        return Ok(());
+        let held = tx.memberships().grant(&member.role).await?.map_or(PermissionSet::NONE, |grant| grant.permissions);
+        let excess = held.iter().find(|permission| !by.permissions.contains(*permission));
+        return excess.map_or(Ok(()), |excess| Err(MembershipError::Outranked(excess)));
     }
     if !by.is_owner {
         return Err(MembershipError::OwnersOnly);
     }
-    let owners = tx.memberships().lock_owners().await?;
+    let owners = tx.memberships().owners().await?;
     if owners.iter().any(|owner| *owner != member.user) { Ok(()) } else { Err(MembershipError::LastOwner) }
 }

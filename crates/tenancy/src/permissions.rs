@@ -56,10 +56,22 @@ permissions! {
     ReadDocuments = "documents:read",
     /// Create, upload, change and delete documents.
     WriteDocuments = "documents:write",
-/// See customers.
-ReadCustomers = "customers:read",
-/// Create, change and delete customers.
-WriteCustomers = "customers:write",
+    /// See customers.
+    ReadCustomers = "customers:read",
+    /// Create, change and delete customers.
+    WriteCustomers = "customers:write",
+    /// See suppliers.
+    ReadSuppliers = "suppliers:read",
+    /// Create, change and delete suppliers.
+    WriteSuppliers = "suppliers:write",
+    /// See products.
+    ReadProducts = "products:read",
+    /// Create, change and delete products.
+    WriteProducts = "products:write",
+    /// See stock movements.
+    ReadStockMovements = "stock_movements:read",
+    /// Record stock movements.
+    WriteStockMovements = "stock_movements:write",
     // xtask new: permissions
     /// See who belongs to the tenant.
     ReadMembers = "members:read",
@@ -153,12 +165,19 @@ impl PermissionSet {
         set
     };
     /// Everything of the business that only looks.
-    pub const READ: Self = Self::NONE
-        .with(Permission::ReadProjects)
-        .with(Permission::ReadTasks)
-        .with(Permission::ReadDocuments)
-        .with(Permission::ReadMembers)
-        .with(Permission::ReadRoles);
+    pub const READ: Self = {
+        let mut set = Self::NONE;
+        let mut rest = Permission::ALL;
+        while let [first, tail @ ..] = rest {
+            if Self::BUSINESS.contains(*first)
+                && matches!(first.as_str().as_bytes(), [.., b':', b'r', b'e', b'a', b'd'])
+            {
+                set = set.with(*first);
+            }
+            rest = tail;
+        }
+        set
+    };
 
     /// This set and one more permission.
     #[must_use]

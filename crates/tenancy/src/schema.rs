@@ -25,7 +25,7 @@ macro_rules! json_schema {
 }
 
 #[cfg(feature = "schema")]
-pub use with_schema::{format, line, list, pattern, text, whole_number, words};
+pub use with_schema::{format, integer, line, list, pattern, text, whole_number, words};
 
 #[cfg(feature = "schema")]
 mod with_schema {
@@ -61,6 +61,11 @@ mod with_schema {
     /// A whole number.
     pub fn whole_number(min: usize, max: usize) -> Object {
         ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max)).build()
+    }
+
+    /// A whole number that may be negative.
+    pub fn integer(min: i64, max: i64) -> Object {
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min as f64)).maximum(Some(max as f64)).build()
     }
 
     /// One to `max` of a kind.

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use futures_util::future::join_all;
 use serde_json::json;
 use tenantry_tenancy::provisioning::set_status;
 use tenantry_tenancy::{Role, TenantStatus};
 
 use super::{Person, REFRESH, VERIFY, caller, face, part, post, refresh, text};
-use crate::harness::{PLACEMENTS, Response, Suite, another_instance, suite};
+use crate::harness::{PLACEMENTS, Response, Suite, another_instance, apart, suite};
 
 /// Changes what is stored of the sessions of one login, as if time had passed.
 async fn alter(suite: &Suite, tokens: &Response, change: &str) {
@@ -201,4 +202,27 @@ async fn a_refresh_token_opens_nothing_itself() {
 
     super::with_authorization(&suite, &format!("Bearer {refresh_token}")).send().await.expect(401);
     post(&suite, VERIFY, &json!({ "token": refresh_token })).await.expect(401);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_was_used_is_forgotten_after_a_day_and_not_before() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let first = Person::new(&suite, &tenant, Role::Member).await.log_in(&suite).await;
+    let second = refresh(&suite, &first).await.expect(200);
+    let third = refresh(&suite, &second).await.expect(200);
+    let admin = suite.admin().await;
+    let age = "update registry.refresh_tokens set used_at = used_at - $2::text::interval where digest = sha256(convert_to($1, 'UTF8'))";
+    for (tokens, age_of_use) in [(&first, "25 hours"), (&second, "23 hours")] {
+        assert_eq!(admin.execute(age, &[&text(tokens, "refresh"), &age_of_use]).await.unwrap(), 1);
+    }
+
+    let services = suite.services.clone();
+    apart(async move { services.registry.prune(Utc::now()).await.unwrap() }).await;
+
+    let kept = "select count(*) from registry.refresh_tokens where digest = sha256(convert_to($1, 'UTF8'))";
+    for (tokens, expected) in [(&first, 0_i64), (&second, 1), (&third, 1)] {
+        let count: i64 = admin.query_one(kept, &[&text(tokens, "refresh")]).await.unwrap().get(0);
+        assert_eq!(count, expected);
+    }
 }

@@ -22,10 +22,10 @@ fn indifferent(example: &Example) -> Option<u16> {
         "/api/v1/auth/token/revoke" => Some(204),
         path if path.starts_with("/api/v1/auth/password/") => None,
         // Whoever has no authenticator, or not proven the password, is told that first.
-        "/api/v1/me/totp/confirm" | "/api/v1/me/recovery-codes" => Some(409),
-        "/api/v1/me/totp/remove" => Some(400),
-        // An invitation is no login: its token is good or not, whatever else is sent.
-        "/api/v1/auth/invitations/accept" => Some(400),
+        "/api/v1/me/totp/confirm" => Some(409),
+        "/api/v1/me/totp/remove" | "/api/v1/me/recovery-codes" => Some(400),
+        // Neither is a login: the token is good or not, whatever else is sent.
+        "/api/v1/auth/invitations/accept" | "/api/v1/signup/confirm" => Some(400),
         path => path.starts_with("/api/v1/auth/").then_some(401),
     }
 }

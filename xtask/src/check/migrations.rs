@@ -52,8 +52,9 @@ pub(super) fn protected(tree: &Tree) -> Result<Vec<Violation>> {
             let Some(rest) = line.trim_start().strip_prefix("create table ") else { continue };
             let rest = rest.trim_start_matches("if not exists ");
             let table = rest.split([' ', '(']).next().unwrap_or_default();
-            let protects =
-                ["sec.protect", "sec.protect_log"].iter().any(|by| text.contains(&format!("select {by}('{table}')")));
+            let protects = ["sec.protect", "sec.protect_log", "sec.protect_derived", "sec.protect_unaudited"]
+                .iter()
+                .any(|by| text.contains(&format!("select {by}('{table}')")));
             if !protects {
                 found.push(violation(
                     &file,

@@ -134,7 +134,7 @@ impl Field {
     }
 
     /// From the domain to a column; `it` is the value.
-    fn into_column(&self, it: &str) -> String {
+    fn column_of(&self, it: &str) -> String {
         match self.kind {
             Kind::Line | Kind::Text | Kind::Words(_) => format!("{it}.as_str()"),
             Kind::Integer | Kind::Boolean => it.to_owned(),
@@ -151,7 +151,7 @@ impl Field {
         }
     }
 
-    fn from_row(&self, thing: &str) -> String {
+    fn row_field(&self, thing: &str) -> String {
         let (name, of) = (&self.name, self.of(thing));
         match self.kind {
             Kind::Line | Kind::Text => format!("            {name}: trusted({of}::parse(row.{name}))?,"),
@@ -163,7 +163,7 @@ impl Field {
 }
 
 /// What stands for `%%name%%` in the templates.
-pub(super) fn blocks(fields: &[Field], thing: &str, things: &str) -> Vec<(&'static str, String)> {
+pub(super) fn blocks(fields: &[Field], title: &str, thing: &str, things: &str) -> Vec<(&'static str, String)> {
     let each = |line: &dyn Fn(&Field) -> String| -> String {
         fields.iter().map(line).filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
     };
@@ -178,7 +178,7 @@ pub(super) fn blocks(fields: &[Field], thing: &str, things: &str) -> Vec<(&'stat
     let for_tests = each(&|field| {
         let (name, of) = (&field.name, field.of(thing));
         match &field.kind {
-            Kind::Line if name == &fields[0].name => format!("{name}: {of}::parse({name}).expect(\"a clean line\"),"),
+            Kind::Line if name == title => format!("{name}: {of}::parse({name}).expect(\"a clean line\"),"),
             Kind::Line => format!("{name}: {of}::parse(\"x\").expect(\"a clean line\"),"),
             Kind::Text => format!("{name}: {of}::default(),"),
             Kind::Words(words) => {
@@ -189,7 +189,6 @@ pub(super) fn blocks(fields: &[Field], thing: &str, things: &str) -> Vec<(&'stat
             Kind::Date => format!("{name}: None,"),
         }
     });
-    let title = &fields[0].name;
     vec![
         ("types", each(&|field| field.definition(thing))),
         (
@@ -225,14 +224,12 @@ pub(super) fn blocks(fields: &[Field], thing: &str, things: &str) -> Vec<(&'stat
             }),
         ),
         ("row_fields", each(&|field| format!("    {}: {},", field.name, field.row_type().0))),
-        ("from_row", each(&|field| field.from_row(thing))),
+        ("from_row", each(&|field| field.row_field(thing))),
         ("new_row_fields", each(&|field| format!("    {}: {},", field.name, field.row_type().1))),
         ("change_row_fields", each(&|field| format!("    {}: Option<{}>,", field.name, field.row_type().1))),
         (
             "new_row_values",
-            each(&|field| {
-                format!("            {}: {},", field.name, field.into_column(&format!("new.{}", field.name)))
-            }),
+            each(&|field| format!("            {}: {},", field.name, field.column_of(&format!("new.{}", field.name)))),
         ),
         (
             "change_row_values",
@@ -302,7 +299,7 @@ pub(super) fn blocks(fields: &[Field], thing: &str, things: &str) -> Vec<(&'stat
             }),
         ),
         ("columns", each(&Field::column)),
-        ("table_columns", each(&|field| format!("{} -> {},", field.name, field.row_type().2))),
+        ("table_columns", each(&|field| format!("        {} -> {},", field.name, field.row_type().2))),
         (
             "indexes",
             words(&|field| format!("create index {things}_of_{0} on {things} (tenant_id, {0}, id);", field.name)),
@@ -337,7 +334,15 @@ pub(super) fn inline(fields: &[Field], thing: &str) -> Vec<(&'static str, String
         ("day", has(&is_date, "Day, ")),
         ("naive", has(&is_date, "NaiveDate, ")),
         ("parsed", if words.is_empty() { String::new() } else { "parsed, ".to_owned() }),
-        ("life", "<'a>".to_owned()),
+        (
+            "required",
+            fields
+                .iter()
+                .skip(1)
+                .filter(|field| field.is_line())
+                .map(|field| format!(", \"{}\": \"x\"", field.name))
+                .collect(),
+        ),
     ]
 }
 

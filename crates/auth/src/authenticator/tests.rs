@@ -212,3 +212,18 @@ fn all_rejections_look_the_same_from_outside() {
 
     assert!(shown.iter().all(|it| *it == shown[0]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_verified_before_its_key_was_taken_away_is_not_remembered_after() {
+    let world = World::new().await;
+    let acme = world.add_tenant("acme");
+    let (_, token) = world.access_token(&acme, Role::Member);
+    let auth = &world.authenticator;
+    let (generation, tenant) = (auth.key_generation(), world.watch.tenant(acme.id).await.unwrap());
+    let access = auth.prove(Credential::Bearer(&token)).await.unwrap();
+
+    auth.set_keys(SigningKeys::from_pems(&[SigningKeys::generate_pem()]).unwrap());
+    auth.decide((&token, generation), Proof::New(access), tenant, Origin::default()).unwrap();
+
+    assert_eq!(rejection(world.authenticate(&token).await), Rejection::UnknownKey);
+}

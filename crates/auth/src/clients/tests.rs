@@ -99,7 +99,7 @@ async fn a_revoked_access_token_is_void_and_its_siblings_are_not() {
     let world = World::new().await;
     let (tenant, _, id, secret) = client(&world).await;
     let client = world.authenticator.prove_client(ClientCredentials { id: &id, secret: &secret }).await.unwrap();
-    let [first, second] = [(); 2].map(|()| world.authenticator.issue_to_client(&client, SCOPES, None).unwrap());
+    let [first, second] = [(); 2].map(|()| world.authenticator.issue_to_client(&client, SCOPES).unwrap());
     let (_, of_person) = world.access_token(&tenant, tenantry_tenancy::Role::Owner);
 
     for token in [first.access.as_str(), &of_person, "nonsense", ""] {

@@ -74,9 +74,28 @@ async fn each_recovery_code_stands_in_once() {
     assert!(is_rejected(log_in(&world, Some(&codes[3])).await));
     assert_eq!(world.authenticator.second_factor(user).await.unwrap(), Some(9));
 
-    let renewed = world.authenticator.renew_recovery_codes(user, &codes[4], RequestId::generate()).await.unwrap();
+    let renewed = renew(&world, user, PASSWORD, &codes[4]).await.unwrap();
     assert!(is_rejected(log_in(&world, Some(&codes[5])).await));
     assert!(log_in(&world, Some(&renewed[0])).await.is_ok());
+}
+
+async fn renew(world: &World, user: UserId, password: &str, code: &str) -> Result<Vec<String>, FactorError> {
+    world.authenticator.renew_recovery_codes(user, password, code, RequestId::generate()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_recovery_codes_need_both_factors_and_who_guesses_must_wait() {
+    let (world, user, _, codes) = enrolled().await;
+
+    assert!(matches!(renew(&world, user, "wrong", &codes[0]).await, Err(FactorError::WrongPassword)));
+    for _ in 0..5 {
+        assert!(matches!(renew(&world, user, PASSWORD, "000000").await, Err(FactorError::WrongCode)));
+    }
+
+    let sixth = renew(&world, user, PASSWORD, &codes[0]).await;
+    assert!(matches!(sixth, Err(FactorError::WrongCode)), "it is not even compared");
+    world.clock.advance(Duration::from_secs(1));
+    renew(&world, user, PASSWORD, &codes[0]).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 use tenantry_tenancy::{Role, Tenant};
 
 use super::*;
+use crate::CredentialStore;
 use crate::testing::World;
 use crate::testing::world::PASSWORD;
 
@@ -67,18 +68,62 @@ async fn an_invitation_is_answered_in_time_or_not_at_all() {
 #[tokio::test(start_paused = true)]
 async fn an_address_that_signs_up_gets_one_mail_a_minute_and_a_day_to_confirm() {
     let (world, _) = world().await;
-    let signup = Signup { email: ada(), slug: Slug::parse("ada-and-sons").unwrap(), plan: Plan::Free };
-    let ask = async || world.authenticator.sign_up(signup.clone(), None, CHOSEN).await.unwrap();
+    let ask = async || world.authenticator.sign_up(signup()).await.unwrap();
+    let confirm =
+        async |token: &SignupToken, password| world.authenticator.confirm_signup(&token.reveal(), None, password).await;
 
     let first = ask().await.unwrap();
     assert!(ask().await.is_none());
     world.clock.advance(SIGNUP_PAUSE);
     let second = ask().await.unwrap();
 
-    assert!(matches!(world.authenticator.signed_up(&first.reveal()).await, Err(JoiningError::WrongToken)));
-    assert_eq!(world.authenticator.signed_up(&second.reveal()).await.unwrap().1, signup);
+    assert!(matches!(confirm(&first, Some(CHOSEN)).await, Err(JoiningError::WrongToken)));
+    assert!(matches!(confirm(&second, None).await, Err(JoiningError::PasswordMissing)));
+    assert!(matches!(confirm(&second, Some("ada-and-sons ada-and-sons")).await, Err(JoiningError::Unacceptable(_))));
+    assert_eq!(confirm(&second, Some(CHOSEN)).await.unwrap().signup, signup());
     world.clock.advance(SIGNUP_LIFETIME);
-    assert!(matches!(world.authenticator.signed_up(&second.reveal()).await, Err(JoiningError::WrongToken)));
+    assert!(matches!(confirm(&second, Some(CHOSEN)).await, Err(JoiningError::WrongToken)));
+}
+
+fn signup() -> Signup {
+    Signup { email: ada(), slug: Slug::parse("ada-and-sons").unwrap(), plan: Plan::Free }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_reads_the_mail_chooses_the_password_unless_there_is_an_account() {
+    let (world, acme) = world().await;
+    let auth = &world.authenticator;
+    let finish = async |password| {
+        let token = auth.sign_up(signup()).await.unwrap().unwrap();
+        let confirmed = auth.confirm_signup(&token.reveal(), None, password).await.unwrap();
+        auth.finish_signup(&confirmed).await.unwrap();
+        world.clock.advance(SIGNUP_PAUSE);
+    };
+
+    finish(Some(CHOSEN)).await;
+    finish(Some(PASSWORD)).await;
+    finish(None).await;
+
+    let ada = world.store.login(&ada()).await.unwrap().unwrap();
+    world.store.join(ada.user, acme.id, Role::Owner);
+    assert!(world.log_in("ada@acme.example", CHOSEN, None).await.is_ok());
+    assert!(world.log_in("ada@acme.example", PASSWORD, None).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_the_mail_of_an_invitation_and_guesses_the_password_must_wait() {
+    let (world, acme) = world().await;
+    world.add_person("ada@acme.example", &[]).await;
+    let token = invite(&world, &acme);
+
+    for _ in 0..5 {
+        assert!(matches!(accept(&world, &token, Some(CHOSEN)).await, Err(JoiningError::Rejected(_))));
+    }
+
+    let sixth = accept(&world, &token, Some(PASSWORD)).await;
+    assert!(matches!(sixth, Err(JoiningError::Rejected(_))), "it is not even compared");
+    world.clock.advance(Duration::from_secs(1));
+    accept(&world, &token, Some(PASSWORD)).await.unwrap();
 }
 
 #[test]

@@ -1,13 +1,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tenantry_tenancy::{Actor, Role, Slug, TenantStatus};
+use tenantry_tenancy::{Actor, RequestId, Role, Slug, TenantStatus};
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::testing::World;
 use crate::testing::world::PASSWORD;
-use crate::{CredentialStore, PasswordSettings, Passwords, Principal};
+use crate::{
+    CredentialStore, NewBrowserSession, Password, PasswordSettings, Passwords, Principal, SessionStore, SessionToken,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -260,4 +262,65 @@ async fn tokens_are_not_shown() {
     let (_, tokens) = ada().await;
 
     assert_eq!(format!("{tokens:?}"), "Tokens { expires_in: 900s, .. }");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_in_flight_ends_with_the_password_or_the_factor_that_it_did_not_prove() {
+    let (world, _) = ada().await;
+    let login = world.store.login(&Email::parse("ada@acme.example").unwrap()).await.unwrap().unwrap();
+    let (user, tenant) = (login.user, login.memberships[0].tenant);
+    let proof = |second_factor| Proof { password_hash: login.password_hash.clone(), second_factor };
+    let begin = async |proof: Proof| world.authenticator.begin(user, tenant, Ground::Proof(proof)).await;
+    let browser = async |proof: Proof| {
+        let (session, now) = (SessionId::generate(), world.authenticator.clock.now());
+        let (digest, ends_at) = (SessionToken::generate().digest(), now + SECOND);
+        world.store.open(&NewBrowserSession { session, user, tenant, digest, now, ends_at, proof }).await.unwrap()
+    };
+    assert!(begin(proof(false)).await.is_ok() && browser(proof(false)).await.is_some());
+
+    let secret = world.authenticator.begin_totp(user, PASSWORD).await.unwrap();
+    let code = secret.code_at(world.authenticator.clock.now());
+    world.authenticator.confirm_totp(user, &code, RequestId::generate()).await.unwrap();
+
+    assert!(begin(proof(false)).await.is_err() && browser(proof(false)).await.is_none(), "without the factor");
+    assert!(begin(proof(true)).await.is_ok() && browser(proof(true)).await.is_some());
+
+    let other = world.passwords.hash(&Password::parse("seven green kettles sing").unwrap()).await.unwrap();
+    world.store.set_password_hash(user, login.password_hash.as_ref(), &other).await.unwrap();
+
+    assert!(begin(proof(true)).await.is_err() && browser(proof(true)).await.is_none(), "with another password");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_turned_away_for_want_of_a_worker_takes_nothing_from_the_database() {
+    let (world, _) = ada().await;
+    let asked = world.store.logins_asked();
+    world.passwords.close();
+
+    for _ in 0..60 {
+        let refused = world.log_in("ada@acme.example", PASSWORD, None).await;
+        assert!(matches!(refused, Err(LoginError::Busy(_))), "{refused:?}");
+    }
+
+    assert_eq!(world.store.logins_asked(), asked);
+    let other = World::over(world.directory.clone(), world.store.clone(), crate::testing::weak_passwords());
+    assert!(other.log_in("ada@acme.example", PASSWORD, None).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_access_token_outlives_its_session() {
+    let (world, mut tokens) = ada().await;
+    let settings = world.authenticator.settings().clone();
+    let ends = world.authenticator.clock.now() + settings.session_lifetime;
+    let day = Duration::from_secs(24 * 60 * 60);
+
+    while world.authenticator.clock.now() + day < ends {
+        world.clock.advance(day);
+        tokens = world.authenticator.refresh(&tokens.refresh).await.unwrap();
+    }
+    world.clock.advance(day - 100 * SECOND);
+    tokens = world.authenticator.refresh(&tokens.refresh).await.unwrap();
+
+    assert_eq!(tokens.expires_in, 100 * SECOND);
+    assert_eq!(world.authenticate(&tokens.access).await.unwrap().expires_at(), Some(ends));
 }

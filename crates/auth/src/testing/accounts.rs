@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{PersonName, StoreError, UserId, Version};
+use tenantry_tenancy::{CredentialId, PersonName, StoreError, UserId, Version};
 
 use super::MemoryCredentials;
 use super::memory::{Reset, State};
@@ -17,7 +17,7 @@ impl MemoryCredentials {
         let found = state.users.values_mut().find(|(id, hash)| *id == user && is_expected(hash));
         let replaced = found.map(|(_, hash)| *hash = Some(to.clone())).is_some();
         if replaced {
-            state.resets.remove(&user);
+            state.resets.retain(|_, reset| reset.user != user);
         }
         replaced
     }
@@ -44,11 +44,19 @@ impl AccountStore for MemoryCredentials {
 
     async fn revoke_family(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut state = self.state();
+        if let Some(id) = state.clients.revoke(digest) {
+            self.directory.announce_void(id, Version::REVOKED);
+        }
         let Some(id) = state.tokens.get(digest).map(|token| token.session) else { return Ok(()) };
         if let Some(session) = state.sessions.get_mut(&id).filter(|session| session.is_live(now)) {
             session.revoked = true;
             self.directory.announce_void(id, Version::REVOKED);
         }
+        Ok(())
+    }
+
+    async fn void(&self, grant: CredentialId, _: DateTime<Utc>) -> Result<(), StoreError> {
+        self.directory.announce_void(grant, Version::REVOKED);
         Ok(())
     }
 
@@ -64,18 +72,20 @@ impl AccountStore for MemoryCredentials {
         let mut state = self.state();
         let Some((user, _)) = state.users.get(request.email) else { return Ok(false) };
         let user = *user;
-        if state.resets.get(&user).is_some_and(|last| last.requested_at > request.now - request.pause) {
+        let ResetRequest { digest, now, pause, expires_at, .. } = *request;
+        let good = state.resets.values().filter(|it| it.user == user && now < it.expires_at);
+        let asked: Vec<DateTime<Utc>> = good.map(|it| it.requested_at).collect();
+        let waits = |last: &DateTime<Utc>| now < *last + pause * (1 << (asked.len() - 1));
+        if asked.len() >= 5 || asked.iter().max().is_some_and(waits) {
             return Ok(false);
         }
-        let ResetRequest { digest, now, expires_at, .. } = *request;
-        state.resets.insert(user, Reset { digest, requested_at: now, expires_at });
+        state.resets.insert(digest, Reset { user, requested_at: now, expires_at });
         Ok(true)
     }
 
     async fn reset_of(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<UserId>, StoreError> {
         let state = self.state();
-        let good = state.resets.iter().find(|(_, reset)| reset.digest == *digest && now < reset.expires_at);
-        Ok(good.map(|(user, _)| *user))
+        Ok(state.resets.get(digest).filter(|reset| now < reset.expires_at).map(|reset| reset.user))
     }
 
     async fn reset_password(&self, reset: &PasswordReset<'_>) -> Result<bool, StoreError> {

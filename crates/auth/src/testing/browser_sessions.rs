@@ -15,9 +15,10 @@ use crate::credentials::TokenDigest;
 #[async_trait]
 impl SessionStore for MemoryCredentials {
     async fn open(&self, new: &NewBrowserSession) -> Result<Option<RoleGrant>, StoreError> {
-        let NewBrowserSession { session, user, tenant, digest, now, ends_at } = *new;
+        let NewBrowserSession { session, user, tenant, digest, now, ends_at, ref proof } = *new;
         let mut state = self.state();
-        let Some(grant) = self.role(&state, user, tenant) else { return Ok(None) };
+        let grant = self.role(&state, user, tenant).filter(|_| state.still_proven(user, proof));
+        let Some(grant) = grant else { return Ok(None) };
         state.sessions.insert(session, Session::new(user, tenant, now, ends_at));
         state.browsers.insert(digest, Browser { session, last_seen_at: now });
         Ok(Some(grant))

@@ -31,6 +31,15 @@ struct Token {
     used: Option<(DateTime<Utc>, Nonce)>,
 }
 
+impl Clients {
+    /// Revokes the session that a refresh token is of, and tells which that is.
+    pub(super) fn revoke(&mut self, token: &TokenDigest) -> Option<SessionId> {
+        let id = self.tokens.get(token)?.session;
+        self.sessions.get_mut(&id)?.revoked = true;
+        Some(id)
+    }
+}
+
 impl MemoryCredentials {
     /// Adds a client of a tenant, and tells its secret.
     pub fn add_client(&self, tenant: TenantId, permissions: PermissionSet) -> (ApiClientId, ClientSecret) {
@@ -99,12 +108,12 @@ impl ClientStore for MemoryCredentials {
         let (client, ends_at) = (session.client, session.ends_at);
         let Some(grant) = self.client(clients, client) else { return Ok(ClientRotation::Unknown) };
         if let Some((_, nonce)) = token.used {
-            return Ok(ClientRotation::Live { session: id, grant, nonce });
+            return Ok(ClientRotation::Live { session: id, grant, nonce, ends_at });
         }
         clients.tokens.insert(rotation.old, Token { used: Some((rotation.now, rotation.nonce)), ..token });
         let expires_at = rotation.expires_at.min(ends_at);
         clients.tokens.insert(rotation.new, Token { session: id, expires_at, used: None });
-        Ok(ClientRotation::Live { session: id, grant, nonce: rotation.nonce })
+        Ok(ClientRotation::Live { session: id, grant, nonce: rotation.nonce, ends_at })
     }
 
     async fn revoke(&self, client: ApiClientId, token: &TokenDigest, now: DateTime<Utc>) -> Result<(), StoreError> {

@@ -13,7 +13,9 @@ use tenantry_tenancy::{
 };
 use tokio::task::JoinSet;
 
-use crate::credentials::{CredentialStore, LiveSession, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest};
+use crate::credentials::{
+    CredentialStore, Ground, LiveSession, NewSession, Nonce, Proof, Rotation, RotationOutcome, TokenDigest,
+};
 use crate::operators::OperatorToken;
 use crate::passwords::PasswordHash;
 use crate::refresh::{GRACE, RefreshToken};
@@ -82,7 +84,7 @@ async fn logged_in(fixture: &dyn Fixture) -> Person {
     let new = new_session(user, tenant.id);
     let token = RefreshToken::generate();
     let begun = fixture.store().begin_session(&NewSession { digest: token.digest(), ..new.clone() }).await;
-    assert_eq!(begun.expect(WORKS), Some(Role::Member.into()));
+    assert_eq!(begun.expect(WORKS).map(|begun| begun.grant), Some(Role::Member.into()));
     Person { user, tenant, session: new.session, token, began: new.now }
 }
 
@@ -95,7 +97,8 @@ fn new_session(user: UserId, tenant: TenantId) -> NewSession {
     let now = Utc::now().trunc_subsecs(6);
     let digest = RefreshToken::generate().digest();
     let (expires_at, ends_at) = (now + 7 * DAY, now + 30 * DAY);
-    NewSession { session: SessionId::generate(), user, tenant, digest, now, expires_at, ends_at }
+    let ground = Ground::Proof(Proof { password_hash: None, second_factor: false });
+    NewSession { session: SessionId::generate(), user, tenant, digest, now, expires_at, ends_at, ground }
 }
 
 /// Exchanges `token` at `now` under a nonce of its own.
@@ -184,7 +187,7 @@ pub async fn only_a_member_of_an_active_tenant_begins_a_session(fixture: &dyn Fi
     fixture.set_status(suspended.1.id, TenantStatus::Suspended).await;
 
     let begun = store.begin_session(&new_session(user, tenant.id)).await.expect(WORKS);
-    assert_eq!(begun, Some(Role::Member.into()));
+    assert_eq!(begun.map(|begun| begun.grant), Some(Role::Member.into()));
 
     for (user, tenant) in [(user, suspended.1.id), (suspended.0, suspended.1.id), (user, TenantId::random())] {
         let token = RefreshToken::generate();

@@ -14,6 +14,12 @@ use crate::factors::{FactorStore, StoredFactor};
 #[derive(Debug, Default)]
 pub(super) struct Factors(HashMap<UserId, Factor>);
 
+impl Factors {
+    pub(super) fn is_confirmed(&self, user: UserId) -> bool {
+        self.0.get(&user).is_some_and(|factor| factor.is_confirmed)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Factor {
     sealed: Vec<u8>,

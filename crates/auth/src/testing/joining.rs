@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{Email, Role, StoreError, Tenant, TenantId, UserId};
+use tenantry_tenancy::{Email, PersonName, Role, StoreError, Tenant, TenantId, UserId};
 
 use super::MemoryCredentials;
+use crate::PasswordHash;
 use crate::credentials::TokenDigest;
 use crate::joining::{Acceptance, InvitationToken, Invited, JoiningStore, NewSignup, Signup};
 
@@ -68,19 +69,29 @@ impl JoiningStore for MemoryCredentials {
         Ok(true)
     }
 
-    async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<Signup>, StoreError> {
+    async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<(Signup, bool)>, StoreError> {
         let state = self.state();
         let asked = state.joining.signups.values().find(|it| it.digest == *digest && now < it.expires_at);
-        Ok(asked.map(|it| it.signup.clone()))
+        let has_password = |email| state.users.get(email).is_some_and(|(_, hash)| hash.is_some());
+        Ok(asked.map(|it| (it.signup.clone(), has_password(&it.signup.email))))
     }
 
-    async fn finish(&self, digest: &TokenDigest) -> Result<(), StoreError> {
+    async fn finish(
+        &self,
+        digest: &TokenDigest,
+        chosen: Option<&PasswordHash>,
+        name: Option<&PersonName>,
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
         let asked = state.joining.signups.values().find(|it| it.digest == *digest).cloned();
-        let Some(NewSignup { signup, password_hash, .. }) = asked else { return Ok(()) };
+        let Some(NewSignup { signup, .. }) = asked else { return Ok(()) };
         state.joining.signups.remove(&signup.email);
-        let (_, hash) = state.users.entry(signup.email).or_insert_with(|| (UserId::generate(), None));
-        hash.get_or_insert(password_hash);
+        let (user, hash) = state.users.entry(signup.email).or_insert_with(|| (UserId::generate(), None));
+        let user = *user;
+        *hash = hash.take().or(chosen.cloned());
+        if let Some(name) = name {
+            state.names.entry(user).or_insert(name.clone());
+        }
         Ok(())
     }
 }

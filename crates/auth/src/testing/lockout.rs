@@ -9,7 +9,7 @@ use tenantry_tenancy::{Email, StoreError, UserId};
 
 use super::HELD;
 use crate::credentials::TokenDigest;
-use crate::lockout::{Attempt, AttemptStore, DEVICE_LIFETIME};
+use crate::lockout::{Again, Attempt, AttemptStore, DEVICE_LIFETIME};
 
 /// Counts attempts in memory.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub struct MemoryAttempts(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     tallies: HashMap<(Email, String), Tally>,
+    again: HashMap<Again, Tally>,
     /// Whose each device is, and how long it is known.
     devices: HashMap<TokenDigest, (Email, DateTime<Utc>)>,
 }
@@ -27,6 +28,20 @@ struct Tally {
     failures: i32,
     allowed_at: DateTime<Utc>,
     forget_at: DateTime<Utc>,
+}
+
+impl Tally {
+    fn next(former: Option<&Self>, free: i32, now: DateTime<Utc>) -> Self {
+        let failures = former.map_or(0, |tally| tally.failures) + 1;
+        let (kept, wait) = match failures {
+            _ if failures < free => (TimeDelta::hours(1), TimeDelta::zero()),
+            ..100 => {
+                (TimeDelta::days(1), TimeDelta::seconds(1 << (failures - free).min(10)).min(TimeDelta::minutes(15)))
+            }
+            _ => (TimeDelta::days(1), TimeDelta::days(1)),
+        };
+        Self { failures, allowed_at: now + wait, forget_at: now + kept }
+    }
 }
 
 impl State {
@@ -48,15 +63,7 @@ impl State {
     }
 
     fn count(&mut self, attempt: &Attempt, bucket: String, free: i32) {
-        let failures = self.tally(attempt, &bucket).map_or(0, |tally| tally.failures) + 1;
-        let (kept, wait) = match failures {
-            _ if failures < free => (TimeDelta::hours(1), TimeDelta::zero()),
-            ..100 => {
-                (TimeDelta::days(1), TimeDelta::seconds(1 << (failures - free).min(10)).min(TimeDelta::minutes(15)))
-            }
-            _ => (TimeDelta::days(1), TimeDelta::days(1)),
-        };
-        let tally = Tally { failures, allowed_at: attempt.now + wait, forget_at: attempt.now + kept };
+        let tally = Tally::next(self.tally(attempt, &bucket), free, attempt.now);
         self.tallies.insert((attempt.address.clone(), bucket), tally);
     }
 }
@@ -86,6 +93,22 @@ impl AttemptStore for MemoryAttempts {
         state.devices.insert(known.unwrap_or(*fresh), until);
         Ok(known.is_none())
     }
+
+    async fn admit_again(&self, again: &Again, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut state = self.0.lock().expect(HELD);
+        let former = state.again.get(again).filter(|tally| now < tally.forget_at);
+        if former.is_some_and(|tally| now < tally.allowed_at) {
+            return Ok(false);
+        }
+        let tally = Tally::next(former, 5, now);
+        state.again.insert(again.clone(), tally);
+        Ok(true)
+    }
+
+    async fn welcome_again(&self, again: &Again) -> Result<(), StoreError> {
+        self.0.lock().expect(HELD).again.remove(again);
+        Ok(())
+    }
 }
 
 /// What every [`AttemptStore`] does. The person has not logged in before.
@@ -101,6 +124,7 @@ pub async fn contract(store: &dyn AttemptStore, address: &Email, person: UserId)
     guesser.others_do_not_wait(person, fresh).await;
     guesser.many_networks_make_unknown_devices_wait_and_no_known_one(person, fresh).await;
     guesser.forgets_in_time().await;
+    guesser.proving_again_is_counted_by_itself(person).await;
 
     let nobody = Email::parse(&format!("nobody-{address}")).expect("a longer address is one");
     let mut guesser = Guesser { store, address: nobody, now: guesser.now };
@@ -166,6 +190,19 @@ impl Guesser<'_> {
         assert!(!self.guess("10.3.0.0/24", None).await, "after a hundred in a row it is a day");
         assert!(self.guess("10.3.0.0/24", Some(device)).await, "but not for a known device");
         self.welcome(person, "10.3.0.0/24", Some(device), &TokenDigest::of("x")).await;
+    }
+
+    async fn proving_again_is_counted_by_itself(&mut self, person: UserId) {
+        let password = Again::Password(person);
+        let again = async |again: &Again, now| self.store.admit_again(again, now).await.expect("it can be reached");
+        for _ in 0..5 {
+            assert!(again(&password, self.now).await, "five are free");
+        }
+        assert!(!again(&password, self.now).await, "the sixth waits");
+        assert!(again(&Again::Code(person), self.now).await, "another proof does not");
+        assert!(again(&password, self.now + TimeDelta::seconds(1)).await);
+        self.store.welcome_again(&password).await.expect("it can be reached");
+        assert!(again(&password, self.now).await, "what was counted is forgotten");
     }
 
     async fn forgets_in_time(&mut self) {

@@ -14,7 +14,8 @@ use tenantry_tenancy::{
 
 use super::HELD;
 use crate::credentials::{
-    CredentialStore, LiveSession, Login, Membership, NewSession, Nonce, Rotation, RotationOutcome, TokenDigest,
+    Begun, CredentialStore, Ground, LiveSession, Login, Membership, NewSession, Nonce, Proof, Rotation,
+    RotationOutcome, TokenDigest,
 };
 use crate::passwords::PasswordHash;
 
@@ -126,7 +127,7 @@ pub struct MemoryCredentials {
 pub(super) struct State {
     pub(super) users: HashMap<Email, (UserId, Option<PasswordHash>)>,
     pub(super) names: HashMap<UserId, PersonName>,
-    pub(super) resets: HashMap<UserId, Reset>,
+    pub(super) resets: HashMap<TokenDigest, Reset>,
     pub(super) members: HashMap<(UserId, TenantId), RoleGrant>,
     pub(super) sessions: HashMap<SessionId, Session>,
     pub(super) tokens: HashMap<TokenDigest, Token>,
@@ -136,6 +137,13 @@ pub(super) struct State {
     pub(super) factors: super::factors::Factors,
     pub(super) passkeys: super::passkeys::Passkeys,
     operators: HashMap<TokenDigest, OperatorId>,
+}
+
+impl State {
+    pub(super) fn still_proven(&self, user: UserId, proof: &Proof) -> bool {
+        self.users.values().any(|(id, hash)| *id == user && *hash == proof.password_hash)
+            && (proof.second_factor || !(self.factors.is_confirmed(user) || self.passkeys.has_any(user)))
+    }
 }
 
 #[derive(Debug)]
@@ -167,7 +175,7 @@ pub(super) struct Browser {
 /// What may set a person's password.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reset {
-    pub(super) digest: TokenDigest,
+    pub(super) user: UserId,
     pub(super) requested_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
 }
@@ -305,13 +313,20 @@ impl CredentialStore for MemoryCredentials {
         Ok(found.map(|(_, hash)| *hash = Some(to.clone())).is_some())
     }
 
-    async fn begin_session(&self, new: &NewSession) -> Result<Option<RoleGrant>, StoreError> {
-        let NewSession { session, user, tenant, digest, now, expires_at, ends_at } = *new;
+    async fn begin_session(&self, new: &NewSession) -> Result<Option<Begun>, StoreError> {
+        let NewSession { session, user, tenant, digest, now, expires_at, ends_at, ref ground } = *new;
         let mut state = self.state();
-        let Some(grant) = self.role(&state, user, tenant) else { return Ok(None) };
+        let latest = match ground {
+            Ground::Proof(proof) => state.still_proven(user, proof).then_some(ends_at),
+            Ground::Session(source) => {
+                state.sessions.get(source).filter(|it| it.user == user && it.is_live(now)).map(|it| it.ends_at)
+            }
+        };
+        let (Some(latest), Some(grant)) = (latest, self.role(&state, user, tenant)) else { return Ok(None) };
+        let ends_at = ends_at.min(latest);
         state.sessions.insert(session, Session::new(user, tenant, now, ends_at));
-        state.tokens.insert(digest, Token { session, expires_at, used: None });
-        Ok(Some(grant))
+        state.tokens.insert(digest, Token { session, expires_at: expires_at.min(ends_at), used: None });
+        Ok(Some(Begun { grant, ends_at }))
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {

@@ -19,6 +19,12 @@ pub(super) struct Passkeys {
     ceremonies: HashMap<TokenDigest, Ceremony>,
 }
 
+impl Passkeys {
+    pub(super) fn has_any(&self, user: UserId) -> bool {
+        self.kept.iter().any(|(it, _)| it.user == user)
+    }
+}
+
 #[async_trait]
 impl PasskeyStore for MemoryCredentials {
     async fn begin_ceremony(&self, ceremony: &Ceremony, _: DateTime<Utc>) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
-use tenantry_tenancy::{ApiClientId, ApiKeyId, OperatorId};
+use tenantry_tenancy::{ApiClientId, ApiKeyId, OperatorId, PermissionSet};
 
 use super::*;
 
@@ -100,7 +100,7 @@ fn a_token_has_exactly_these_claims() {
             "sid": holder.credential,
             "ver": 1,
             "roles": ["viewer"],
-            "scopes": ["projects:read", "tasks:read", "members:read", "roles:read"],
+            "scopes": PermissionSet::READ.to_scopes(),
         })
     );
 }

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text, Uuid as SqlUuid};
+use tenantry_auth::lockout::DEVICE_LIFETIME;
 use tenantry_auth::{
     Account, AccountStore, Membership, PasswordChange, PasswordHash, PasswordReset, ResetRequest, TokenDigest,
 };
-use tenantry_tenancy::{Email, PersonName, StoreError, UserId};
+use tenantry_tenancy::{CredentialId, Email, PersonName, StoreError, UserId};
 use uuid::Uuid;
 
 use super::{PgDirectory, interval, membership};
@@ -73,7 +74,17 @@ mod registry {
         fn reset_of(token_digest: Bytea, moment: Timestamptz) -> Nullable<Uuid>;
 
         #[sql_name = "registry.reset_password"]
-        fn reset_password(token_digest: Bytea, renewed: Text, moment: Timestamptz, request: Uuid) -> Bool;
+        fn reset_password(
+            token_digest: Bytea,
+            renewed: Text,
+            device: Bytea,
+            moment: Timestamptz,
+            device_ends: Timestamptz,
+            request: Uuid,
+        ) -> Bool;
+
+        #[sql_name = "registry.void_grant"]
+        fn void_grant(voided: Uuid, moment: Timestamptz) -> Bool;
     }
 }
 
@@ -105,6 +116,12 @@ impl AccountStore for PgDirectory {
 
     async fn revoke_family(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<(), StoreError> {
         let question = diesel::select(registry::revoke_family(digest.as_bytes().as_slice(), now));
+        self.pool.load::<_, bool, _>(question).await?;
+        Ok(())
+    }
+
+    async fn void(&self, grant: CredentialId, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let question = diesel::select(registry::void_grant(grant.as_uuid(), now));
         self.pool.load::<_, bool, _>(question).await?;
         Ok(())
     }
@@ -141,9 +158,15 @@ impl AccountStore for PgDirectory {
     }
 
     async fn reset_password(&self, reset: &PasswordReset<'_>) -> Result<bool, StoreError> {
-        let PasswordReset { digest, to, now, request } = *reset;
-        let question =
-            diesel::select(registry::reset_password(digest.as_bytes().as_slice(), to.as_str(), now, request.as_uuid()));
+        let PasswordReset { digest, to, device, now, request } = *reset;
+        let question = diesel::select(registry::reset_password(
+            digest.as_bytes().as_slice(),
+            to.as_str(),
+            device.as_bytes().as_slice(),
+            now,
+            now + DEVICE_LIFETIME,
+            request.as_uuid(),
+        ));
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 }

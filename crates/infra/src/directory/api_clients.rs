@@ -49,6 +49,8 @@ struct RotationRow {
     permissions: Option<Vec<String>>,
     #[diesel(sql_type = Nullable<BigInt>)]
     version: Option<i64>,
+    #[diesel(sql_type = Timestamptz)]
+    ends_at: DateTime<Utc>,
 }
 
 impl RotationRow {
@@ -59,7 +61,7 @@ impl RotationRow {
         };
         let (client_id, tenant_id) = (self.client_id, self.tenant_id);
         let grant = ClientRow { client_id, tenant_id, permissions, version }.into();
-        Ok(ClientRotation::Live { session: SessionId::from_uuid(self.session_id), grant, nonce })
+        Ok(ClientRotation::Live { session: SessionId::from_uuid(self.session_id), grant, nonce, ends_at: self.ends_at })
     }
 }
 
@@ -104,7 +106,7 @@ impl ClientStore for PgDirectory {
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<ClientRotation, StoreError> {
-        let question = diesel::sql_query("SELECT * FROM registry.exchange_api_client($1, $2, $3, $4, $5, $6)")
+        let question = diesel::sql_query("SELECT * FROM registry.refresh_api_client($1, $2, $3, $4, $5, $6)")
             .bind::<Bytea, _>(rotation.old.as_bytes().as_slice())
             .bind::<Bytea, _>(rotation.new.as_bytes().as_slice())
             .bind::<Bytea, _>(rotation.nonce.as_bytes().as_slice())

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Interval, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use tenantry_auth::{LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore, TokenDigest};
+use tenantry_auth::{LiveBrowserSession, NewBrowserSession, OwnSession, PasswordHash, SessionStore, TokenDigest};
 use tenantry_tenancy::{RoleGrant, SessionId, Slug, StoreError, TenantId, UserId, Version};
 use uuid::Uuid;
 
@@ -63,13 +63,16 @@ mod registry {
 #[async_trait]
 impl SessionStore for PgDirectory {
     async fn open(&self, new: &NewBrowserSession) -> Result<Option<RoleGrant>, StoreError> {
-        let question = diesel::sql_query("SELECT * FROM registry.open_browser_session($1, $2, $3, $4, $5, $6)")
-            .bind::<SqlUuid, _>(new.session.as_uuid())
-            .bind::<SqlUuid, _>(new.user.as_uuid())
-            .bind::<SqlUuid, _>(new.tenant.as_uuid())
-            .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
-            .bind::<Timestamptz, _>(new.now)
-            .bind::<Timestamptz, _>(new.ends_at);
+        let question =
+            diesel::sql_query("SELECT * FROM registry.open_proven_browser_session($1, $2, $3, $4, $5, $6, $7, $8)")
+                .bind::<SqlUuid, _>(new.session.as_uuid())
+                .bind::<SqlUuid, _>(new.user.as_uuid())
+                .bind::<SqlUuid, _>(new.tenant.as_uuid())
+                .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
+                .bind::<Timestamptz, _>(new.now)
+                .bind::<Timestamptz, _>(new.ends_at)
+                .bind::<Nullable<Text>, _>(new.proof.password_hash.as_ref().map(PasswordHash::as_str))
+                .bind::<Bool, _>(new.proof.second_factor);
         let grant = self.pool.load::<_, GrantRow, _>(question).await?.pop();
         grant.map(|grant| granted(&grant.role, grant.permissions.as_deref())).transpose()
     }

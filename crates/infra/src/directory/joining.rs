@@ -30,6 +30,8 @@ struct SignupRow {
     slug: String,
     #[diesel(sql_type = Text)]
     plan: String,
+    #[diesel(sql_type = Bool)]
+    has_password: bool,
 }
 
 #[derive(QueryableByName)]
@@ -55,7 +57,7 @@ mod registry {
         ) -> Bool;
 
         #[sql_name = "registry.finish_signup"]
-        fn finish_signup(digest: Bytea) -> Bool;
+        fn finish_signup(digest: Bytea, fresh_hash: Nullable<Text>, fresh_name: Nullable<Text>) -> Bool;
     }
 }
 
@@ -87,30 +89,37 @@ impl JoiningStore for PgDirectory {
     }
 
     async fn ask(&self, new: &NewSignup, pause: Duration) -> Result<bool, StoreError> {
-        let question = diesel::sql_query("SELECT registry.ask_for_tenant($1, $2, $3, $4, $5, $6, $7, $8, $9) AS asked")
+        let question = diesel::sql_query("SELECT registry.ask_for_tenant($1, $2, $3, $4, $5, $6, $7) AS asked")
             .bind::<Text, _>(new.signup.email.as_str())
             .bind::<Bytea, _>(new.digest.as_bytes().as_slice())
             .bind::<Text, _>(new.signup.slug.as_str())
             .bind::<Text, _>(new.signup.plan.as_str())
-            .bind::<Nullable<Text>, _>(new.name.as_ref().map(PersonName::as_str))
-            .bind::<Text, _>(new.password_hash.as_str())
             .bind::<Timestamptz, _>(new.now)
             .bind::<Interval, _>(interval(pause)?)
             .bind::<Timestamptz, _>(new.expires_at);
         Ok(self.pool.load::<_, AskedRow, _>(question).await?.pop().is_some_and(|row| row.asked))
     }
 
-    async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<Signup>, StoreError> {
-        let question = diesel::sql_query("SELECT * FROM registry.signup($1, $2)")
+    async fn asked(&self, digest: &TokenDigest, now: DateTime<Utc>) -> Result<Option<(Signup, bool)>, StoreError> {
+        let question = diesel::sql_query("SELECT * FROM registry.asked_for_tenant($1, $2)")
             .bind::<Bytea, _>(digest.as_bytes().as_slice())
             .bind::<Timestamptz, _>(now);
         let Some(row) = self.pool.load::<_, SignupRow, _>(question).await?.pop() else { return Ok(None) };
         let (email, slug) = (trusted(Email::parse(&row.email))?, trusted(Slug::parse(&row.slug))?);
-        Ok(Some(Signup { email, slug, plan: parsed(&row.plan)? }))
+        Ok(Some((Signup { email, slug, plan: parsed(&row.plan)? }, row.has_password)))
     }
 
-    async fn finish(&self, digest: &TokenDigest) -> Result<(), StoreError> {
-        let question = diesel::select(registry::finish_signup(digest.as_bytes().as_slice()));
+    async fn finish(
+        &self,
+        digest: &TokenDigest,
+        chosen: Option<&PasswordHash>,
+        name: Option<&PersonName>,
+    ) -> Result<(), StoreError> {
+        let question = diesel::select(registry::finish_signup(
+            digest.as_bytes().as_slice(),
+            chosen.map(PasswordHash::as_str),
+            name.map(PersonName::as_str),
+        ));
         self.pool.load::<_, bool, _>(question).await?;
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Attempts to log in, counted by the functions of `migrations/registry/0015_lockout`.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tenantry_auth::TokenDigest;
-use tenantry_auth::lockout::{Attempt, AttemptStore, DEVICE_LIFETIME};
+use tenantry_auth::lockout::{Again, Attempt, AttemptStore, DEVICE_LIFETIME};
 use tenantry_tenancy::{StoreError, UserId};
 
 use super::PgDirectory;
@@ -25,6 +26,12 @@ mod registry {
             moment: Timestamptz,
             device_ends: Timestamptz,
         ) -> Bool;
+
+        #[sql_name = "registry.admit_again"]
+        fn admit_again(subject: Text, moment: Timestamptz) -> Bool;
+
+        #[sql_name = "registry.welcome_again"]
+        fn welcome_again(subject: Text) -> Bool;
     }
 }
 
@@ -49,5 +56,15 @@ impl AttemptStore for PgDirectory {
             attempt.now + DEVICE_LIFETIME,
         ));
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+    }
+
+    async fn admit_again(&self, again: &Again, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let question = diesel::select(registry::admit_again(again.to_string(), now));
+        Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+    }
+
+    async fn welcome_again(&self, again: &Again) -> Result<(), StoreError> {
+        self.pool.load::<_, bool, _>(diesel::select(registry::welcome_again(again.to_string()))).await?;
+        Ok(())
     }
 }

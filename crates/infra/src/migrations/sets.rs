@@ -33,7 +33,9 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     16 "0016_second_factors",
     17 "0017_search",
     18 "0018_unaudited",
-    19 "0019_passkeys",
+    19 "0019_stock",
+    20 "0020_hardening",
+    21 "0021_passkeys",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -46,7 +48,10 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     6 "0006_lists",
     7 "0007_idempotency_keys",
     8 "0008_documents",
-9 "0009_customers",
+    9 "0009_customers",
+    10 "0010_suppliers",
+    11 "0011_products",
+    12 "0012_stock_movements",
     // xtask new: migrations
 );
 

@@ -18,7 +18,7 @@ impl ApiKeyRepo for MemoryKeys {
         Ok(Page::cut(self.0.clone(), query.limit, |key| key.id.as_uuid()))
     }
 
-    async fn insert(&mut self, new: &NewApiKey) -> Result<(), StoreError> {
+    async fn insert(&mut self, new: &NewApiKey) -> Result<(), ApiKeyError> {
         let NewApiKey { id, holder, imprint, terms } = new.clone();
         let Terms { name, scopes, networks, expires_at } = terms;
         let (prefix, last_used_at, replaced_by, version) = (imprint.prefix, None, None, 1);

@@ -118,6 +118,16 @@ create function registry.recovery_codes_left(person uuid) returns bigint
   select count(*) from registry.recovery_codes c where c.user_id = person
 $$;
 
+-- A passkey is a second factor too: who got one since the password was proven must show it.
+create or replace function registry.still_proven(person uuid, proven_hash text, proven_factor boolean) returns boolean
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform from registry.users u where u.id = person and u.password_hash is not distinct from proven_hash for share;
+  return found and (proven_factor
+    or not exists (select from registry.totp_factors f where f.user_id = person and f.confirmed_at is not null)
+      and not exists (select from registry.passkeys p where p.user_id = person));
+end $$;
+
 revoke all on function registry.begin_passkey_ceremony(bytea, text, bytea, uuid, uuid, timestamptz, timestamptz),
   registry.take_passkey_ceremony(bytea, text, timestamptz),
   registry.add_passkey(uuid, uuid, bytea, bytea, bigint, text, bigint, timestamptz, uuid),

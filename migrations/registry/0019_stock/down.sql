@@ -1,0 +1,2 @@
+set local role tenantry_sec;
+drop function sec.move_stock();

@@ -1,0 +1,2 @@
+delete from search_words where tenant_id is not null and resource = 'products';
+drop table products;

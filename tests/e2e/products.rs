@@ -1,0 +1,47 @@
+//! Products over HTTP. Isolation, bodies, permissions and the document are tested for every route alike.
+
+use serde_json::{Value, json};
+
+use crate::harness::{PLACEMENTS, suite};
+
+const PATH: &str = "/api/v1/inventory/products";
+
+/// All that must be given.
+fn body(name: &str) -> Value {
+    json!({ "name": name, "sku": uuid::Uuid::new_v4().to_string() })
+}
+
+#[tokio::test]
+async fn a_product_is_created_shown_changed_replaced_and_deleted() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let (owner, stranger) = (suite.tenant(placement).await.owner(), suite.tenant(placement).await.owner());
+
+        let created = owner.post(PATH, body("Ada")).await.expect(201);
+        let path = created.header("location").to_owned();
+        assert_eq!(owner.get(&path).await.expect(200).json, created.json);
+        let changed = owner.patch(&path, json!({ "name": "Bob" })).await.expect(200);
+        assert_eq!((&changed.json["name"], changed.header("etag")), (&json!("Bob"), "\"2\""));
+        let replaced = owner.put(&path, body("Eve")).await.expect(200);
+        assert_eq!((&replaced.json["name"], &replaced.json["version"]), (&json!("Eve"), &json!(3)));
+        stranger.get(&path).await.expect(404);
+        stranger.delete(&path).await.expect(404);
+        owner.delete(&path).await.expect(204);
+        owner.get(&path).await.expect(404);
+    }
+}
+
+#[tokio::test]
+async fn products_are_found_sorted_and_made_at_once() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let owner = suite.tenant(placement).await.owner();
+        let items = json!({ "items": [body("Gamma ray"), body("Alpha ray"), body("Beta")] });
+        owner.post(&format!("{PATH}/bulk"), items).await.expect(201);
+
+        let page = owner.get(&format!("{PATH}?q=RAY&sort=name")).await.expect(200).json;
+
+        let found: Vec<_> = page["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert_eq!(found, ["Alpha ray", "Gamma ray"]);
+    }
+}
