@@ -120,9 +120,10 @@ async fn nobody_switches_there_without_a_factor() {
     let globex = world.add_tenant("globex");
     world.store.join(ada, globex.id, Role::Member);
     world.poll().await;
-    assert!(world.log_in(ADA, PASSWORD, Some("globex")).await.is_ok());
+    let entered = world.log_in(ADA, PASSWORD, Some("globex")).await.unwrap();
+    let session = world.authenticate(&entered.access).await.unwrap().session().unwrap();
 
-    let refused = world.authenticator.switch(ada, "acme").await;
+    let refused = world.authenticator.switch(ada, session, "acme").await;
 
     assert!(matches!(refused, Err(LoginError::EnrolmentRequired(None))));
 }
