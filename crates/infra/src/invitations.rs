@@ -70,8 +70,10 @@ impl InvitationRepo for PgTenantTx {
         Ok(self.load_one(unanswered.select(count_star())).await?.unwrap_or_default())
     }
 
-    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, MembershipError> {
+    async fn replace(&mut self, new: &NewInvitation, pause: DateTime<Utc>) -> Result<Invitation, MembershipError> {
+        // Another may have come in between; it stays, and the insert meets it.
         let former = self.rows_of(invitations::table).filter(invitations::email.eq(new.email.as_str()));
+        let former = former.filter(invitations::created_at.le(pause));
         self.execute(diesel::delete(former)).await.map_err(StoreError::from)?;
         let insert = diesel::insert_into(invitations::table)
             .values((

@@ -60,10 +60,10 @@ pub trait InvitationRepo: Send {
     /// How many invitations can be answered after `now`.
     async fn count(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError>;
 
-    /// Stores an invitation in place of any other to the same address.
+    /// Stores an invitation in place of one to the same address that was sent before `pause`.
     ///
-    /// Fails with [`MembershipError::JustInvited`] when another is stored at the same time.
-    async fn replace(&mut self, new: &NewInvitation) -> Result<Invitation, MembershipError>;
+    /// Fails with [`MembershipError::JustInvited`] when there is one that was sent since, however short a time ago.
+    async fn replace(&mut self, new: &NewInvitation, pause: DateTime<Utc>) -> Result<Invitation, MembershipError>;
 
     /// Deletes an invitation; false when there is none.
     async fn delete(&mut self, id: InvitationId) -> Result<bool, StoreError>;
@@ -76,13 +76,14 @@ pub async fn invite(
     new: &NewInvitation,
 ) -> Result<Invitation, MembershipError> {
     memberships::check_gift(tx, by, &new.role).await?;
+    let pause = new.created_at - PAUSE;
     match tx.invitations().invited_at(&new.email).await? {
-        Some(before) if new.created_at < before + PAUSE => return Err(MembershipError::JustInvited),
+        Some(before) if before > pause => return Err(MembershipError::JustInvited),
         Some(_) => {}
         None if tx.invitations().count(new.created_at).await? >= UNANSWERED => {
             return Err(MembershipError::TooManyInvited);
         }
         None => {}
     }
-    tx.invitations().replace(new).await
+    tx.invitations().replace(new, pause).await
 }
