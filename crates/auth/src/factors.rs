@@ -134,7 +134,11 @@ impl Authenticator {
         code: &str,
         request: RequestId,
     ) -> Result<Vec<String>, FactorError> {
-        self.check_both(user, password, code).await?;
+        self.check_password(user, password).await?;
+        if !self.has_factor(user).await? {
+            return Err(FactorError::NotEnrolled);
+        }
+        self.check_code(user, code).await?;
         Ok(self.new_recovery_codes(user, request).await?)
     }
 
@@ -146,10 +150,11 @@ impl Authenticator {
         code: &str,
         request: RequestId,
     ) -> Result<(), FactorError> {
+        self.check_password(user, password).await?;
         if self.second_factor(user).await?.is_none() {
             return Err(FactorError::NotEnrolled);
         }
-        self.check_both(user, password, code).await?;
+        self.check_code(user, code).await?;
         self.factors.remove(user, request).await?;
         Ok(())
     }
@@ -175,11 +180,7 @@ impl Authenticator {
         Ok(self.second_factor(user).await?.is_some() || !self.passkeys(user).await?.is_empty())
     }
 
-    async fn check_both(&self, user: UserId, password: &str, code: &str) -> Result<(), FactorError> {
-        self.check_password(user, password).await?;
-        if !self.has_factor(user).await? {
-            return Err(FactorError::NotEnrolled);
-        }
+    async fn check_code(&self, user: UserId, code: &str) -> Result<(), FactorError> {
         let proven = self.proves_again(Again::Code(user), self.accepts(user, code)).await?;
         if proven { Ok(()) } else { Err(FactorError::WrongCode) }
     }
