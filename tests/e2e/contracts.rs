@@ -61,6 +61,7 @@ macro_rules! contract {
 
 contract!(the_repositories_of_the_crm_module_keep_its_contract, crm, tenantry_crm::testing::CONTRACT);
 contract!(the_repositories_of_the_inventory_module_keep_its_contract, inventory, tenantry_inventory::testing::CONTRACT);
+contract!(the_repositories_of_the_billing_module_keep_its_contract, billing, tenantry_billing::testing::CONTRACT);
 // xtask new: contracts
 
 #[tokio::test]

@@ -33,6 +33,7 @@ mod health;
 mod hosts;
 mod idempotency;
 mod injection;
+mod invoices;
 mod isolation;
 mod joining;
 mod lists;

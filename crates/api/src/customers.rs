@@ -1,6 +1,6 @@
 //! `/api/v1/crm/customers`.
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, ONE, "Show a customer", show);
     routes.tenant(Method::PUT, ONE, "Replace a customer", replace);
     routes.tenant(Method::PATCH, ONE, "Change some fields of a customer", change);
-    routes.tenant(Method::DELETE, ONE, "Delete a customer", delete);
+    routes.tenant(Method::DELETE, ONE, "Delete a customer", delete).fails(StatusCode::CONFLICT);
 }
 
 /// One customer.
@@ -241,6 +241,7 @@ impl From<CustomerError> for ApiError {
     fn from(error: CustomerError) -> Self {
         match error {
             CustomerError::NotFound(_) => Self::not_found("customer"),
+            CustomerError::InUse(_) => Self::conflict("id", "there are invoices for this customer"),
             CustomerError::Stale(stale) => stale.into(),
             CustomerError::Store(error) => error.into(),
         }

@@ -23,6 +23,7 @@ mod factors;
 mod health;
 mod hosts;
 mod invitations;
+mod invoices;
 mod list;
 mod listing;
 mod me;
@@ -193,6 +194,7 @@ fn all() -> Routes {
     suppliers::routes(&mut routes);
     products::routes(&mut routes);
     stock_movements::routes(&mut routes);
+    invoices::routes(&mut routes);
     // xtask new: routes
     auth::routes(&mut routes);
     api_keys::routes(&mut routes);

@@ -1,5 +1,6 @@
 //! What the list of a module answers with: one page, or everything as CSV or NDJSON for those who ask for that in `Accept`.
 
+use std::fmt;
 use std::rc::Rc;
 
 use actix_web::body::{BodyStream, BoxBody};
@@ -9,7 +10,9 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{TryStreamExt, stream};
-use serde::Serialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use tenantry_tenancy::{Limit, PageQuery, Position, Requires, SortedPage, SortedQuery};
 use utoipa::ToSchema;
 
@@ -62,7 +65,7 @@ pub(crate) enum Listing<P, O, E, V> {
 impl<P, O, E, V> Listing<P, O, E, V>
 where
     P: Requires,
-    O: Copy + Default + std::fmt::Display + 'static,
+    O: Copy + Default + fmt::Display + 'static,
     E: 'static,
     V: From<E> + Serialize,
 {
@@ -207,29 +210,59 @@ impl Rows {
     }
 
     fn table<V: Serialize>(&mut self, bytes: &mut Vec<u8>, items: impl Iterator<Item = V>) -> Result<(), ApiError> {
-        let mut plain = csv::WriterBuilder::new().has_headers(!self.has_head).from_writer(Vec::new());
+        let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(bytes);
         for item in items {
-            plain.serialize(item).map_err(ApiError::internal)?;
+            // By way of JSON: a cell may hold a list, and its text is that of the list in JSON.
+            let item = serde_json::to_vec(&item).map_err(ApiError::internal)?;
+            let Members(members) = serde_json::from_slice(&item).map_err(ApiError::internal)?;
+            if !self.has_head {
+                table.write_record(members.iter().map(|(name, _)| name)).map_err(ApiError::internal)?;
+                self.has_head = true;
+            }
+            table.write_record(members.iter().map(|(_, value)| cell(value))).map_err(ApiError::internal)?;
         }
-        let plain = plain.into_inner().map_err(|error| ApiError::internal(error.to_string()))?;
-        self.has_head |= !plain.is_empty();
-        let mut safe = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(bytes);
-        for record in csv::ReaderBuilder::new().has_headers(false).from_reader(&*plain).records() {
-            let record = record.map_err(ApiError::internal)?;
-            safe.write_record(record.iter().map(harmless)).map_err(ApiError::internal)?;
+        table.flush().map_err(ApiError::internal)
+    }
+}
+
+/// The members of an object, in their order.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
         }
-        safe.flush().map_err(ApiError::internal)
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => harmless(text),
+        other => other.to_string(),
     }
 }
 
 /// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe (OWASP, CSV injection).
 fn harmless(cell: &str) -> String {
-    let is_number = cell.parse::<f64>().is_ok();
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && !is_number {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 #[cfg(test)]
@@ -240,25 +273,33 @@ mod tests {
     struct Row {
         name: &'static str,
         due: Option<i32>,
+        lines: &'static [i32],
     }
 
     #[test]
     fn a_table_has_one_head_and_no_formulas() {
         let mut rows = Rows { format: Format::Csv, has_head: false };
 
-        let first = rows.write([Row { name: "a,\"b\"\nc", due: Some(-1) }].into_iter()).unwrap();
-        let second = rows.write([Row { name: "=cmd|'/c calc'!A0", due: None }].into_iter()).unwrap();
+        let first = rows.write([Row { name: "a,\"b\"\nc", due: Some(-1), lines: &[1, 2] }].into_iter()).unwrap();
+        let second = rows.write([Row { name: "=cmd|'/c calc'!A0", due: None, lines: &[] }].into_iter()).unwrap();
 
-        assert_eq!(first, "name,due\r\n\"a,\"\"b\"\"\nc\",-1\r\n".as_bytes());
-        assert_eq!(second, "'=cmd|'/c calc'!A0,\r\n".as_bytes());
+        assert_eq!(first, "name,due,lines\r\n\"a,\"\"b\"\"\nc\",-1,\"[1,2]\"\r\n".as_bytes());
+        assert_eq!(second, "'=cmd|'/c calc'!A0,,[]\r\n".as_bytes());
     }
 
     #[test]
     fn lines_of_json_hold_one_item_each() {
         let mut rows = Rows { format: Format::Ndjson, has_head: false };
 
-        let lines = rows.write([Row { name: "a\nb", due: None }, Row { name: "c", due: Some(1) }].into_iter()).unwrap();
+        let lines = rows
+            .write(
+                [Row { name: "a\nb", due: None, lines: &[] }, Row { name: "c", due: Some(1), lines: &[2] }].into_iter(),
+            )
+            .unwrap();
 
-        assert_eq!(lines, "{\"name\":\"a\\nb\",\"due\":null}\n{\"name\":\"c\",\"due\":1}\n".as_bytes());
+        assert_eq!(
+            lines,
+            "{\"name\":\"a\\nb\",\"due\":null,\"lines\":[]}\n{\"name\":\"c\",\"due\":1,\"lines\":[2]}\n".as_bytes()
+        );
     }
 }

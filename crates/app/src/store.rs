@@ -36,6 +36,8 @@ pub trait TenantTxPort: Send {
     fn crm(&mut self) -> &mut dyn tenantry_crm::CrmTx;
     /// The inventory module's share.
     fn inventory(&mut self) -> &mut dyn tenantry_inventory::InventoryTx;
+    /// The billing module's share.
+    fn billing(&mut self) -> &mut dyn tenantry_billing::BillingTx;
     // xtask new: shares
 
     /// The share of administration.
@@ -93,6 +95,10 @@ impl TenantTx {
     /// The inventory module's share.
     pub fn inventory(&mut self) -> &mut dyn tenantry_inventory::InventoryTx {
         self.0.inventory()
+    }
+    /// The billing module's share.
+    pub fn billing(&mut self) -> &mut dyn tenantry_billing::BillingTx {
+        self.0.billing()
     }
     // xtask new: accessors
 

@@ -173,6 +173,9 @@ pub enum CustomerError {
     /// There is none with this id.
     #[error("customer {0} does not exist")]
     NotFound(CustomerId),
+    /// It cannot be deleted: something of another module is for it.
+    #[error("customer {0} is in use")]
+    InUse(CustomerId),
     /// The change was made from another version.
     #[error(transparent)]
     Stale(#[from] Stale),
@@ -200,8 +203,8 @@ pub trait CustomerRepo: Send {
     /// Changes the fields given, in one statement, and tells what it is now.
     async fn update(&mut self, id: CustomerId, change: &CustomerChange) -> Result<Option<Customer>, StoreError>;
 
-    /// Deletes one; false when there is none.
-    async fn delete(&mut self, id: CustomerId) -> Result<bool, StoreError>;
+    /// Deletes one; false when there is none, [`CustomerError::InUse`] when another module needs it.
+    async fn delete(&mut self, id: CustomerId) -> Result<bool, CustomerError>;
 }
 
 /// Makes one.

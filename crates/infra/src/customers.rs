@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use tenantry_crm::customers::{
-    Customer, CustomerAddress, CustomerChange, CustomerEmail, CustomerId, CustomerName, CustomerNotes, CustomerOrder,
-    CustomerPhone, CustomerQuery, CustomerRepo, NewCustomer,
+    Customer, CustomerAddress, CustomerChange, CustomerEmail, CustomerError, CustomerId, CustomerName, CustomerNotes,
+    CustomerOrder, CustomerPhone, CustomerQuery, CustomerRepo, NewCustomer,
 };
 use tenantry_tenancy::{Page, Position, Search, SortKey, SortedPage, StoreError};
 use uuid::Uuid;
 
+use crate::error::OnConstraint;
 use crate::lists::sorted;
 use crate::rows::{parsed, trusted};
 use crate::schema::customers;
@@ -145,8 +146,8 @@ impl CustomerRepo for PgTenantTx {
         self.load_one(update).await?.map(Customer::try_from).transpose()
     }
 
-    async fn delete(&mut self, id: CustomerId) -> Result<bool, StoreError> {
+    async fn delete(&mut self, id: CustomerId) -> Result<bool, CustomerError> {
         let delete = diesel::delete(self.rows_of(customers::table).filter(customers::id.eq(id.as_uuid())));
-        Ok(self.execute(delete).await? > 0)
+        Ok(self.execute(delete).await.on_constraint("invoices_customer_fkey", || CustomerError::InUse(id))? > 0)
     }
 }

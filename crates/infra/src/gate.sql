@@ -134,13 +134,13 @@ select 'a shared table captures every change, always', t.name from shared_tables
 -- Tenant tables: audit
 union all
 select 'a tenant table captures every change, always', t.name from tenant_tables t
-  where t.relname not in ('audit_events', 'search_words', 'idempotency_keys') and not t.relispartition and not exists (
+  where t.relname not in ('audit_events', 'search_words', 'idempotency_keys', 'invoice_series') and not t.relispartition and not exists (
     select from pg_trigger g join functions f on f.oid = g.tgfoid
     -- 29: for each row, after insert, update and delete.
     where g.tgrelid = t.oid and f.nspname = 'sec' and f.proname = 'capture' and g.tgenabled = 'A' and g.tgtype = 29 and g.tgqual is null)
 union all
 select 'the audit log and the words of rows are written by their triggers alone', t.name from tenant_tables t, service_roles s
-  where t.relname in ('audit_events', 'search_words')
+  where t.relname in ('audit_events', 'search_words', 'invoice_series')
     and (has_any_column_privilege(s.oid, t.oid, 'insert') or has_any_column_privilege(s.oid, t.oid, 'update') or has_table_privilege(s.oid, t.oid, 'delete'))
 
 -- Tenant schemas
@@ -199,7 +199,7 @@ union all
 select 'sec.tenant() is what isolation rests on', 'it is missing' where not exists (select from functions where nspname = 'sec' and proname = 'tenant')
 union all
 select 'the service calls no function of sec but these', f.name from functions f, service_roles s
-  where f.nspname = 'sec' and f.proname not in ('tenant', 'is_member', 'email_of', 'name_of', 'api_key_used_at') and has_function_privilege(s.oid, f.oid, 'execute')
+  where f.nspname = 'sec' and f.proname not in ('tenant', 'is_member', 'email_of', 'name_of', 'api_key_used_at', 'api_client_usage') and has_function_privilege(s.oid, f.oid, 'execute')
 union all
 select 'no sequence is usable by a service role', format('%I.%I', n.nspname, c.relname)
   from pg_class c join ours n on n.oid = c.relnamespace, service_roles s

@@ -20,6 +20,7 @@ mod error;
 mod files;
 pub mod gate;
 mod invitations;
+mod invoices;
 mod lists;
 mod mail;
 mod members;

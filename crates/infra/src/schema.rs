@@ -174,6 +174,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    invoices (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        customer_id -> Nullable<Uuid>,
+        bill_to -> Text,
+        currency -> Text,
+        lines -> Jsonb,
+        net -> Int8,
+        tax -> Int8,
+        series -> Text,
+        number -> Nullable<Int8>,
+        reference -> Text,
+        notes -> Text,
+        status -> Text,
+        issued_on -> Nullable<Date>,
+        due -> Nullable<Date>,
+        settled_on -> Nullable<Date>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(search_words, invoices);
+
+diesel::table! {
+    invoice_series (tenant_id, series) {
+        tenant_id -> Uuid,
+        series -> Text,
+        last -> Int8,
+    }
+}
 // xtask new: tables
 
 /// A table whose rows belong to tenants.
@@ -216,6 +249,8 @@ tenant_tables! {
     suppliers,
     products,
     stock_movements,
+    invoices,
+    invoice_series,
     // xtask new: tenant tables
 }
 

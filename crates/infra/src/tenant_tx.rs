@@ -241,6 +241,9 @@ impl TenantTxPort for PgTenantTx {
         self
     }
 
+    fn billing(&mut self) -> &mut dyn tenantry_billing::BillingTx {
+        self
+    }
     // xtask new: shares
 
     fn access(&mut self) -> &mut dyn AccessTx {
@@ -322,6 +325,12 @@ impl tenantry_inventory::InventoryTx for PgTenantTx {
     // xtask new: inventory
 }
 
+impl tenantry_billing::BillingTx for PgTenantTx {
+    fn invoices(&mut self) -> &mut dyn tenantry_billing::invoices::InvoiceRepo {
+        self
+    }
+    // xtask new: billing
+}
 // xtask new: modules
 
 impl AccessTx for PgTenantTx {

@@ -72,6 +72,10 @@ permissions! {
     ReadStockMovements = "stock_movements:read",
     /// Record stock movements.
     WriteStockMovements = "stock_movements:write",
+    /// See invoices.
+    ReadInvoices = "invoices:read",
+    /// Create, change and delete invoices.
+    WriteInvoices = "invoices:write",
     // xtask new: permissions
     /// See who belongs to the tenant.
     ReadMembers = "members:read",

@@ -6,7 +6,9 @@ use tenantry_tenancy::{Limit, Search, SortedPage, SortedQuery, StoreError};
 
 use super::MemoryCrm;
 use crate::CrmTx;
-use crate::customers::{Customer, CustomerChange, CustomerId, CustomerOrder, CustomerQuery, CustomerRepo, NewCustomer};
+use crate::customers::{
+    Customer, CustomerChange, CustomerError, CustomerId, CustomerOrder, CustomerQuery, CustomerRepo, NewCustomer,
+};
 
 #[async_trait]
 impl CustomerRepo for MemoryCrm {
@@ -77,7 +79,7 @@ impl CustomerRepo for MemoryCrm {
         Ok(Some(stored.clone()))
     }
 
-    async fn delete(&mut self, id: CustomerId) -> Result<bool, StoreError> {
+    async fn delete(&mut self, id: CustomerId) -> Result<bool, CustomerError> {
         Ok(self.customers.remove(&id).is_some())
     }
 }

@@ -37,6 +37,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     20 "0020_hardening",
     21 "0021_passkeys",
     22 "0022_client_usage",
+    23 "0023_invoices",
 );
 
 /// The tables of tenants: once per schema that has them.
@@ -53,6 +54,7 @@ pub const TENANT: &[Migration] = migrations!("tenant":
     10 "0010_suppliers",
     11 "0011_products",
     12 "0012_stock_movements",
+    13 "0013_invoices",
     // xtask new: migrations
 );
 

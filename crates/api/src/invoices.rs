@@ -1,0 +1,248 @@
+//! `/api/v1/billing/invoices`.
+
+mod print;
+mod views;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Data;
+use serde::Deserialize;
+use tenantry_app::TenantTx;
+use tenantry_billing::invoices::{
+    self, BillTo, CustomerId, Invoice, InvoiceChange, InvoiceError, InvoiceId, InvoiceOrder, InvoiceQuery,
+    InvoiceStatus, NewInvoice,
+};
+use tenantry_tenancy::permissions::needs::{ReadInvoices, WriteInvoices};
+use tenantry_tenancy::{Clock, Limit, Moment, Search, SortedQuery};
+use utoipa::IntoParams;
+
+use crate::conditions::IfMatch;
+use crate::cursor::Cursors;
+use crate::extract::{Body, Bulk, Can, PathId, Query};
+use crate::list::{List, Paging, spelled};
+use crate::listing::{Format, Listing};
+use crate::once::Store;
+use crate::problem::ApiError;
+use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
+use crate::routes::Routes;
+
+use print::{Printed, Sheet};
+use views::{InvoiceBody, InvoicePatch, InvoiceView};
+
+const PATH: &str = "/api/v1/billing/invoices";
+const ONE: &str = "/api/v1/billing/invoices/{id}";
+
+pub(crate) fn routes(routes: &mut Routes) {
+    let taken = StatusCode::CONFLICT;
+    routes.tenant(Method::GET, PATH, "List invoices", list);
+    routes.tenant(Method::POST, PATH, "Draft an invoice", create);
+    routes.tenant(
+        Method::POST,
+        "/api/v1/billing/invoices/bulk",
+        "Draft up to 1,000 invoices, all or none",
+        create_many,
+    );
+    routes.tenant(Method::GET, ONE, "Show an invoice, or print it as HTML", show);
+    routes.tenant(Method::PUT, ONE, "Replace the draft of an invoice", replace).fails(taken);
+    routes.tenant(Method::PATCH, ONE, "Change some fields of the draft of an invoice", change).fails(taken);
+    routes.tenant(Method::DELETE, ONE, "Delete the draft of an invoice", delete).fails(taken);
+    let path = "/api/v1/billing/invoices/{id}/issue";
+    routes.tenant(Method::POST, path, "Issue an invoice: it gets its number and is fixed", issue).fails(taken);
+    let path = "/api/v1/billing/invoices/{id}/pay";
+    routes.tenant(Method::POST, path, "Note that an invoice was paid", pay).fails(taken);
+    let path = "/api/v1/billing/invoices/{id}/void";
+    routes.tenant(Method::POST, path, "Make an invoice void; its number stays taken", void).fails(taken);
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct InvoiceFilter {
+    /// How many at the most.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// In which order.
+    #[param(inline)]
+    sort: Option<InvoiceOrder>,
+    /// Only those with this status.
+    #[param(inline)]
+    status: Option<InvoiceStatus>,
+    /// Only those for this customer.
+    #[param(inline)]
+    customer: Option<CustomerId>,
+    /// Only those changed at this moment or later.
+    #[param(inline)]
+    updated_since: Option<Moment>,
+    /// Only those with words in their texts that begin like these.
+    #[param(inline)]
+    q: Option<Search>,
+}
+
+async fn list(
+    caller: Can<ReadInvoices>,
+    store: Store,
+    cursors: Data<Cursors>,
+    format: Format,
+    Query(filter): Query<InvoiceFilter>,
+) -> Result<Listing<ReadInvoices, InvoiceOrder, Invoice, InvoiceView>, ApiError> {
+    let InvoiceFilter { limit, cursor, sort, status, customer, updated_since, q: search } = filter;
+    let filters = [spelled(status), spelled(customer), spelled(updated_since), spelled(search.as_ref())].join("&");
+    let paging = Paging { limit, cursor: cursor.as_deref(), sort };
+    let list = List::open(&cursors, caller.tenant(), format!("invoices?{filters}"), &paging)?;
+    let query = InvoiceQuery { status, customer, updated_since, search, page: SortedQuery::default() };
+    let fetch = move |caller: Can<ReadInvoices>, page| {
+        let (store, query) = (store.clone(), InvoiceQuery { page, ..query.clone() });
+        async move { Ok(store.read(&caller, async |tx| tx.billing().invoices().list(&query).await).await?) }
+    };
+    Listing::of("invoices", caller, format, list, fetch).await
+}
+
+async fn create(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    Body(body): Body<InvoiceBody>,
+) -> Result<CreatedResource<InvoiceView>, ApiError> {
+    let mut new = [body.into_new()];
+    let invoice = store
+        .write(&caller, async |tx| {
+            address(tx, &mut new).await?;
+            let [new] = new.clone();
+            invoices::create(tx.billing(), new).await
+        })
+        .await?;
+    Ok(CreatedResource { location: format!("{PATH}/{}", invoice.id), view: invoice.into() })
+}
+
+async fn create_many(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    Bulk(bodies): Bulk<InvoiceBody>,
+) -> Result<CreatedMany<InvoiceView>, ApiError> {
+    let mut new: Vec<NewInvoice> = bodies.into_iter().map(InvoiceBody::into_new).collect();
+    let made = store
+        .write(&caller, async |tx| {
+            address(tx, &mut new).await?;
+            invoices::create_many(tx.billing(), &new).await
+        })
+        .await?;
+    Ok(CreatedMany { data: made.into_iter().map(InvoiceView::from).collect() })
+}
+
+/// Addresses each draft that does not say whom it is for to its customer. Here, since no module knows another.
+async fn address(tx: &mut TenantTx, drafts: &mut [NewInvoice]) -> Result<(), InvoiceError> {
+    for draft in drafts.iter_mut().filter(|it| it.bill_to.as_str().is_empty()) {
+        let Some(customer) = draft.customer else { continue };
+        let id = tenantry_crm::customers::CustomerId::from_uuid(customer.as_uuid());
+        let customer = tx.crm().customers().find(id).await?.ok_or(InvoiceError::CustomerUnknown)?;
+        let lines = [customer.name.as_str(), customer.address.as_str()].join("\n");
+        draft.bill_to = BillTo::parse(lines.trim_end()).unwrap_or_default();
+    }
+    Ok(())
+}
+
+async fn show(
+    caller: Can<ReadInvoices>,
+    store: Store,
+    sheet: Sheet,
+    PathId(id): PathId<InvoiceId>,
+) -> Result<Printed, ApiError> {
+    let invoice = store.read(&caller, async |tx| invoices::show(tx.billing(), id).await).await?;
+    Ok(Printed { sheet, invoice })
+}
+
+async fn replace(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    PathId(id): PathId<InvoiceId>,
+    IfMatch(expected): IfMatch,
+    Body(body): Body<InvoiceBody>,
+) -> Result<Resource<InvoiceView>, ApiError> {
+    let mut new = [body.into_new()];
+    let invoice = store
+        .write(&caller, async |tx| {
+            address(tx, &mut new).await?;
+            let [new] = new.clone();
+            let NewInvoice { id: _, customer, bill_to, currency, lines, series, notes, due } = new;
+            let change = InvoiceChange {
+                customer: Some(customer),
+                bill_to: Some(bill_to),
+                currency: Some(currency),
+                lines: Some(lines),
+                series: Some(series),
+                notes: Some(notes),
+                due: Some(due),
+            };
+            invoices::change(tx.billing(), id, &expected, &change).await
+        })
+        .await?;
+    Ok(Resource(invoice.into()))
+}
+
+async fn change(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    PathId(id): PathId<InvoiceId>,
+    IfMatch(expected): IfMatch,
+    Body(patch): Body<InvoicePatch>,
+) -> Result<Resource<InvoiceView>, ApiError> {
+    let change = InvoiceChange::from(patch);
+    let invoice = store.write(&caller, async |tx| invoices::change(tx.billing(), id, &expected, &change).await).await?;
+    Ok(Resource(invoice.into()))
+}
+
+async fn delete(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    PathId(id): PathId<InvoiceId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Gone, ApiError> {
+    store.write(&caller, async |tx| invoices::delete(tx.billing(), id, &expected).await).await?;
+    Ok(Gone)
+}
+
+async fn issue(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    clock: Data<dyn Clock>,
+    PathId(id): PathId<InvoiceId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Resource<InvoiceView>, ApiError> {
+    let invoice = store.write(&caller, async |tx| invoices::issue(tx.billing(), &**clock, id, &expected).await).await?;
+    Ok(Resource(invoice.into()))
+}
+
+async fn pay(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    clock: Data<dyn Clock>,
+    PathId(id): PathId<InvoiceId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Resource<InvoiceView>, ApiError> {
+    let invoice = store.write(&caller, async |tx| invoices::pay(tx.billing(), &**clock, id, &expected).await).await?;
+    Ok(Resource(invoice.into()))
+}
+
+async fn void(
+    caller: Can<WriteInvoices>,
+    store: Store,
+    clock: Data<dyn Clock>,
+    PathId(id): PathId<InvoiceId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Resource<InvoiceView>, ApiError> {
+    let invoice = store.write(&caller, async |tx| invoices::void(tx.billing(), &**clock, id, &expected).await).await?;
+    Ok(Resource(invoice.into()))
+}
+
+impl From<InvoiceError> for ApiError {
+    fn from(error: InvoiceError) -> Self {
+        match error {
+            InvoiceError::NotFound(_) => Self::not_found("invoice"),
+            InvoiceError::CustomerUnknown => Self::invalid("customer", "unknown", "there is no such customer"),
+            InvoiceError::State(state) => Self::conflict("status", format!("the invoice is {state}")),
+            InvoiceError::Nobody => Self::conflict("bill_to", "must say whom an invoice is for before it is issued"),
+            InvoiceError::Overdue => Self::conflict("due", "must not be before the day of issue"),
+            InvoiceError::Stale(stale) => stale.into(),
+            InvoiceError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+set local role tenantry_sec;
+drop function sec.number_invoice();
+drop function sec.fix_invoice();
