@@ -21,6 +21,7 @@ mod conventions;
 mod custom_roles;
 mod customers;
 mod directory;
+mod document_urls;
 mod documents;
 mod examples;
 mod factors;
