@@ -16,29 +16,29 @@ use tokio::net::TcpStream;
 use crate::harness::{Caller, PATIENCE, PLACEMENTS, Response, Suite, Tenant, apart, eventually, suite};
 use crate::schemas::redacted;
 
-const PATH: &str = "/api/v1/documents";
+pub const PATH: &str = "/api/v1/documents";
 /// Of `content`.
-const SHA256: &str = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
+pub const SHA256: &str = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
 
 /// A document without content.
-async fn document(owner: &Caller) -> String {
+pub async fn document(owner: &Caller) -> String {
     let project = owner.project("Moon").await;
     let created = owner.post(PATH, json!({ "project": project, "title": "plan é.txt" })).await.expect(201);
     created.header("location").to_owned()
 }
 
-async fn put(owner: &Caller, document: &str, body: impl Into<reqwest::Body>) -> Response {
+pub async fn put(owner: &Caller, document: &str, body: impl Into<reqwest::Body>) -> Response {
     let request = owner.request(Method::PUT, &format!("{document}/content")).header("content-type", "text/plain");
     request.body(body).send().await
 }
 
-async fn get(owner: &Caller, document: &str, headers: &[(&str, &str)]) -> Response {
+pub async fn get(owner: &Caller, document: &str, headers: &[(&str, &str)]) -> Response {
     let request = owner.request(Method::GET, &format!("{document}/content"));
     headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send().await
 }
 
 /// The tenant's files on the disk.
-fn files(tenant: &Tenant) -> Vec<PathBuf> {
+pub fn files(tenant: &Tenant) -> Vec<PathBuf> {
     let folder = PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/files"));
     let documents = folder.join(tenant.tenant.id.to_string()).join("documents");
     let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
@@ -46,7 +46,7 @@ fn files(tenant: &Tenant) -> Vec<PathBuf> {
 }
 
 /// Collects in the tenant as the background does.
-async fn collect(suite: &Suite, tenant: &Tenant) {
+pub async fn collect(suite: &Suite, tenant: &Tenant) {
     collect_in(suite, tenant, TimeDelta::zero()).await;
 }
 
@@ -55,7 +55,7 @@ async fn collect_in(suite: &Suite, tenant: &Tenant, time: TimeDelta) {
     apart(async move { services.collector().unwrap().collect(&tenant, Utc::now() + time).await.unwrap() }).await;
 }
 
-async fn blobs(suite: &Suite, tenant: &Tenant) -> Vec<String> {
+pub async fn blobs(suite: &Suite, tenant: &Tenant) -> Vec<String> {
     let schema = tenant.tenant.schema();
     let rows = format!("select state from {schema}.blobs where tenant_id = '{}' order by state", tenant.tenant.id);
     let rows = suite.admin().await.query(&rows, &[]).await.unwrap();

@@ -109,6 +109,9 @@ impl Examples {
             path = path.replace("{id}", &id);
         }
         path = path.replace("{file}", "start.js");
+        if path.ends_with("/files/{token}") {
+            path = self.file(&route.method).await;
+        }
         let needed = self.query_parameters(route).into_iter().filter(|it| it["required"] == true);
         for (place, parameter) in needed.enumerate() {
             let value = self.value(parameter["name"].as_str().unwrap(), &parameter["schema"]).await;
@@ -204,6 +207,15 @@ impl Examples {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// The path by which whoever knows it gets or puts the content of a document.
+    async fn file(&self, method: &str) -> String {
+        let url = if method == "PUT" { "upload-url" } else { "download-url" };
+        let document = self.create("/api/v1/documents").await;
+        let made = self.owner.post(&format!("/api/v1/documents/{document}/{url}"), json!({})).await.expect(200).json;
+        let (_, token) = made["url"].as_str().unwrap().rsplit_once('/').unwrap();
+        format!("/files/{token}")
+    }
+
     /// The right of the operator to act in the tenant.
     async fn acting(&self) -> String {
         let path = format!("/operator/v1/tenants/{}/act-as", self.tenant);
@@ -228,6 +240,8 @@ impl Examples {
             return json!([Box::pin(self.value(name, items)).await]);
         }
         match (schema["format"].as_str(), schema["type"].as_str()) {
+            _ if name == "sha256" => json!("5".repeat(64)),
+            _ if name == "media_type" => json!("text/plain"),
             _ if name == "role" => json!("viewer"),
             // The shortest age would end the keys of other examples.
             _ if name == "api_key_max_age_days" => json!(3650),

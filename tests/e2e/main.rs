@@ -22,6 +22,7 @@ mod conventions;
 mod custom_roles;
 mod customers;
 mod directory;
+mod document_urls;
 mod documents;
 mod examples;
 mod factors;

@@ -168,6 +168,20 @@ async fn no_secret_of_any_kind_is_in_a_trace_an_error_or_the_database() {
     let client_tokens = nobody.post("/api/v1/auth/api-client/token", client_tokens).await.expect(200).json;
     owner.post("/api/v1/invitations", json!({ "email": "grace@acme.example", "role": "viewer" })).await.expect(201);
 
+    let project = owner.project("Moon").await;
+    let document = owner.post("/api/v1/documents", json!({ "project": project, "title": "a" })).await.expect(201);
+    let document = document.header("location");
+    let mut urls = Vec::new();
+    for method in ["PUT", "GET"] {
+        let kind = if method == "PUT" { "upload" } else { "download" };
+        let made = owner.post(&format!("{document}/{kind}-url"), json!({})).await.expect(200);
+        let (_, token) = made.json["url"].as_str().unwrap().rsplit_once('/').unwrap();
+        let file = nobody.request(method.parse().unwrap(), &format!("/files/{token}"));
+        let file = if method == "PUT" { file.body("content") } else { file };
+        assert!(file.send().await.status < 300);
+        urls.push(token.to_owned());
+    }
+
     // Each is used, rightly and wrongly.
     let mut errors_told = String::new();
     let mut tell = |answer: harness::Response| {
@@ -177,6 +191,7 @@ async fn no_secret_of_any_kind_is_in_a_trace_an_error_or_the_database() {
         }
     };
     let mut secrets = vec![password, operator, access, refresh, session, key, secret, device];
+    secrets.extend(urls);
     for (tokens, fields) in [(&renewed, ["access", "refresh"]), (&client_tokens, ["access", "refresh"])] {
         secrets.extend(fields.map(|field| text(tokens, field)));
     }
@@ -191,6 +206,7 @@ async fn no_secret_of_any_kind_is_in_a_trace_an_error_or_the_database() {
         ] {
             tell(nobody.post(path, json!({ field: secret })).await);
         }
+        tell(nobody.request(reqwest::Method::PUT, &format!("/files/{secret}")).send().await);
         let wrong = json!({ "username": secret, "password": secret });
         tell(nobody.post("/api/v1/auth/token", wrong).await);
     }

@@ -1,6 +1,8 @@
 //! `/api/v1/documents`.
 
 mod content;
+mod files;
+mod urls;
 
 use actix_web::http::Method;
 use actix_web::web::Data;
@@ -29,6 +31,8 @@ use crate::routes::Routes;
 const PATH: &str = "/api/v1/documents";
 const ONE: &str = "/api/v1/documents/{id}";
 const CONTENT: &str = "/api/v1/documents/{id}/content";
+const UPLOAD_URL: &str = "/api/v1/documents/{id}/upload-url";
+const DOWNLOAD_URL: &str = "/api/v1/documents/{id}/download-url";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List documents", list);
@@ -39,6 +43,10 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::DELETE, ONE, "Delete a document with its content", delete);
     routes.tenant(Method::GET, CONTENT, "Download the content of a document", content::download);
     routes.tenant(Method::PUT, CONTENT, "Upload the content of a document", content::upload);
+    routes.tenant(Method::POST, UPLOAD_URL, "Let whoever holds a URL upload the content once", urls::make_upload_url);
+    routes.tenant(Method::POST, DOWNLOAD_URL, "Let whoever holds a URL download the content", urls::make_download_url);
+    routes.public(Method::GET, urls::FILE, "Download the content that the URL is for", files::get);
+    routes.public(Method::PUT, urls::FILE, "Upload the content that the URL is for", files::put);
 }
 
 /// A document.
@@ -198,6 +206,9 @@ impl From<DocumentError> for ApiError {
             DocumentError::Empty(_) => Self::not_found("content"),
             DocumentError::ProjectUnknown => Self::invalid("project", "unknown", "there is no such project"),
             DocumentError::Stale(stale) => stale.into(),
+            DocumentError::Replaced(_) => {
+                Self::conflict("body", "comes too late: the document was given other content")
+            }
             DocumentError::GivenUp(_) => Self::conflict("body", "took so long that the upload was given up"),
             DocumentError::Store(error) => error.into(),
         }

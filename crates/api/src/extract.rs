@@ -4,6 +4,7 @@ mod body;
 mod bulk;
 mod caller;
 mod form;
+mod pass;
 mod path;
 mod query;
 mod upload;
@@ -20,9 +21,10 @@ pub(crate) use body::{Body, present, present_object, refuse as refuse_body};
 pub(crate) use bulk::{Bulk, of_items};
 pub(crate) use caller::{CameFrom, Can, OperatorCaller, Person, origin, request_id};
 pub(crate) use form::{OauthForm, Parameters};
+pub(crate) use pass::{Pass, hidden, no_such_file};
 pub(crate) use path::PathId;
 pub(crate) use query::{Query, refuse as refuse_query};
-pub(crate) use upload::Upload;
+pub(crate) use upload::{Agreed, Upload};
 
 /// Something a handler takes, and what the document says of it.
 ///

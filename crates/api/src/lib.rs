@@ -130,6 +130,8 @@ pub struct Limits {
     pub upload_bytes: usize,
     /// How long an upload may take in all.
     pub upload_time: Duration,
+    /// How long the address of an upload or a download is good at the most.
+    pub url_time: Duration,
     /// The status of a failed authentication: 401, or 403 where an operator wants it so.
     pub rejection_status: u16,
 }
@@ -142,6 +144,7 @@ impl Default for Limits {
             request_time: Duration::from_secs(30),
             upload_bytes: 100 * 1024 * 1024,
             upload_time: Duration::from_secs(30 * 60),
+            url_time: Duration::from_secs(15 * 60),
             rejection_status: 401,
         }
     }

@@ -31,6 +31,7 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/docs/assets/{file}"),
     ("GET", "/api/redoc"),
     ("GET", "/api/schema"),
+    ("GET", "/files/{token}"),
     ("GET", "/health"),
     ("GET", "/ready"),
     ("POST", "/api/v1/auth/invitations/accept"),
@@ -52,6 +53,7 @@ pub const PUBLIC_ROUTES: &[(&str, &str)] = &[
     ("POST", "/oauth/introspect"),
     ("POST", "/oauth/revoke"),
     ("POST", "/oauth/token"),
+    ("PUT", "/files/{token}"),
 ];
 
 /// What it takes to be let in.

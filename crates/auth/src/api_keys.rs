@@ -157,13 +157,14 @@ pub struct ApiKeys {
 pub(crate) struct KeyTerms {
     networks: Option<Networks>,
     made_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
     /// When the use of it was noted last, in seconds since 1970.
     noted: AtomicI64,
 }
 
 impl PartialEq for KeyTerms {
     fn eq(&self, other: &Self) -> bool {
-        (&self.networks, self.made_at) == (&other.networks, other.made_at)
+        (&self.networks, self.made_at, self.expires_at) == (&other.networks, other.made_at, other.expires_at)
     }
 }
 
@@ -243,6 +244,7 @@ impl StoredApiKey {
             terms: Some(Arc::new(KeyTerms {
                 networks: self.networks,
                 made_at: self.made_at,
+                expires_at: self.expires_at,
                 noted: AtomicI64::new(i64::MIN),
             })),
         }
@@ -254,8 +256,13 @@ impl KeyTerms {
         if self.networks.as_ref().is_some_and(|networks| !networks.contain(address)) {
             return Err(Rejection::Network);
         }
-        let end = tenant.settings.api_key_max_age_days.map(|age| self.made_at + age.as_delta());
-        if end.is_some_and(|end| end <= now) { Err(Rejection::Expired) } else { Ok(()) }
+        if self.end(tenant).is_some_and(|end| end <= now) { Err(Rejection::Expired) } else { Ok(()) }
+    }
+
+    /// When the key is no good any more: at its own end, or when it is too old for its tenant.
+    pub(crate) fn end(&self, tenant: &Tenant) -> Option<DateTime<Utc>> {
+        let too_old = tenant.settings.api_key_max_age_days.map(|age| self.made_at + age.as_delta());
+        self.expires_at.into_iter().chain(too_old).min()
     }
 
     /// Whether the last note of a use is old; then this is the one to note.

@@ -36,6 +36,8 @@ pub struct Parts {
     pub factors: Arc<dyn FactorStore>,
     /// Seals their secrets.
     pub sealer: Sealer,
+    /// Seals passes.
+    pub passes: Sealer,
     /// Where passkeys are kept.
     pub passkeys: Arc<dyn PasskeyStore>,
     /// Who passkeys are for.
@@ -67,6 +69,7 @@ pub struct Authenticator {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) factors: Arc<dyn FactorStore>,
     pub(crate) sealer: Sealer,
+    pub(crate) passes: Sealer,
     pub(crate) passkeys: Arc<dyn PasskeyStore>,
     pub(crate) relying_party: RelyingParty,
     pub(crate) joining: Arc<dyn JoiningStore>,
@@ -92,6 +95,7 @@ impl Authenticator {
             accounts: parts.accounts,
             factors: parts.factors,
             sealer: parts.sealer,
+            passes: parts.passes,
             passkeys: parts.passkeys,
             relying_party: parts.relying_party,
             joining: parts.joining,
@@ -218,7 +222,7 @@ impl Authenticator {
     }
 
     /// Whether what the credential hangs on was revoked or changed.
-    async fn is_void(&self, access: &Access) -> Result<bool, StoreError> {
+    pub(crate) async fn is_void(&self, access: &Access) -> Result<bool, StoreError> {
         if self.watch.is_void(access.credential, access.version).await? {
             return Ok(true);
         }

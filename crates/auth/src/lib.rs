@@ -20,6 +20,7 @@ pub mod lockout;
 mod logins;
 mod opaque;
 pub mod operators;
+pub mod passes;
 pub mod passkeys;
 pub mod passwords;
 pub mod principal;
@@ -59,6 +60,7 @@ pub use lockout::{Again, AttemptStore, DeviceToken};
 pub use logins::{LoginAttempt, Tokens};
 pub use opaque::challenge;
 pub use operators::OperatorToken;
+pub use passes::{NewPass, PassText};
 pub use passkeys::{
     Ceremony, CeremonyKind, CeremonyToken, Flaw, NewPasskey, OwnPasskey, PasskeyAnswer, PasskeyError, PasskeyId,
     PasskeyMade, PasskeyName, PasskeyOffer, PasskeyQuestion, PasskeyStore, PublicKey, RelyingParty, StoredPasskey,

@@ -80,6 +80,7 @@ impl Services {
             accounts: directory.clone(),
             factors: directory.clone(),
             sealer: keys::sealer(settings, "tenantry second factors")?,
+            passes: keys::sealer(settings, "tenantry passes")?,
             passkeys: directory.clone(),
             relying_party: settings.relying_party()?,
             joining: directory.clone(),

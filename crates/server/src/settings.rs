@@ -203,6 +203,7 @@ impl Settings {
             body_time: Duration::from_secs(self.http.body_seconds),
             request_time: Duration::from_secs(self.http.request_seconds),
             upload_bytes: self.files.max_bytes,
+            url_time: Duration::from_secs(self.files.url_seconds),
             rejection_status: self.http.rejection_status,
             ..Limits::default()
         }

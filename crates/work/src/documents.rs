@@ -4,7 +4,7 @@
 //! together whatever is interrupted.
 
 use async_trait::async_trait;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenantry_tenancy::{
     Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, json_schema, text,
     words,
@@ -67,6 +67,12 @@ impl Serialize for ContentType {
     }
 }
 
+impl<'de> Deserialize<'de> for ContentType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 json_schema!(ContentType, tenantry_tenancy::schema::pattern("^[^/]+/.+$", 127));
 
 /// A byte of a token (RFC 9110, section 5.6.2).
@@ -98,6 +104,14 @@ impl Sha256 {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What it spells.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let digits =
+            self.0.bytes().map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+        let digits: Vec<u8> = digits.flatten().collect();
+        digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+    }
 }
 
 /// Why something is no [`Sha256`].
@@ -108,6 +122,12 @@ pub struct InvalidSha256;
 impl Serialize for Sha256 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -124,6 +144,15 @@ pub struct Content {
     pub size: u64,
     /// Their digest.
     pub sha256: Sha256,
+}
+
+/// What an upload may take the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaces {
+    /// Whatever the document has, if the document has the version expected.
+    Any(Expected),
+    /// This content alone, or none. No blob is ever a document's twice, so one upload at the most succeeds.
+    Content(Option<BlobId>),
 }
 
 words!(
@@ -230,6 +259,9 @@ pub enum DocumentError {
     /// The change was made from another version.
     #[error(transparent)]
     Stale(#[from] Stale),
+    /// It has other content by now than the one to be replaced.
+    #[error("document {0} was given other content")]
+    Replaced(DocumentId),
     /// The upload took so long that it was given up.
     #[error("the upload into {0} was given up")]
     GivenUp(BlobId),
@@ -298,9 +330,9 @@ pub async fn delete(tx: &mut dyn WorkTx, id: DocumentId, expected: &Expected) ->
     if tx.documents().delete(id).await? { Ok(()) } else { Err(DocumentError::NotFound(id)) }
 }
 
-/// Announces an upload, if the document has the version expected. Must be committed before the first byte is written.
-pub async fn expect_content(tx: &mut dyn WorkTx, id: DocumentId, expected: &Expected) -> Result<Blob, DocumentError> {
-    admitted(tx, id, expected).await?;
+/// Announces an upload that may replace what the document has. Must be committed before the first byte is written.
+pub async fn expect_content(tx: &mut dyn WorkTx, id: DocumentId, replaces: &Replaces) -> Result<Blob, DocumentError> {
+    replaced(tx, id, replaces).await?;
     let blob = Blob { id: BlobId::generate(), document: id };
     tx.blobs().expect(&blob).await?;
     Ok(blob)
@@ -310,10 +342,10 @@ pub async fn expect_content(tx: &mut dyn WorkTx, id: DocumentId, expected: &Expe
 pub async fn keep_content(
     tx: &mut dyn WorkTx,
     id: DocumentId,
-    expected: &Expected,
+    replaces: &Replaces,
     content: Content,
 ) -> Result<Document, DocumentError> {
-    let document = admitted(tx, id, expected).await?;
+    let document = replaced(tx, id, replaces).await?;
     if !tx.blobs().keep(content.blob).await? {
         return Err(DocumentError::GivenUp(content.blob));
     }
@@ -325,6 +357,18 @@ async fn admitted(tx: &mut dyn WorkTx, id: DocumentId, expected: &Expected) -> R
     let document = tx.documents().find_for_update(id).await?.ok_or(DocumentError::NotFound(id))?;
     expected.admit(document.version)?;
     Ok(document)
+}
+
+/// The document, locked, if the upload may replace what it has.
+async fn replaced(tx: &mut dyn WorkTx, id: DocumentId, replaces: &Replaces) -> Result<Document, DocumentError> {
+    match replaces {
+        Replaces::Any(expected) => admitted(tx, id, expected).await,
+        Replaces::Content(blob) => {
+            let document = admitted(tx, id, &Expected::ANY).await?;
+            let has = document.content.as_ref().map(|content| content.blob);
+            if has == *blob { Ok(document) } else { Err(DocumentError::Replaced(id)) }
+        }
+    }
 }
 
 #[cfg(test)]

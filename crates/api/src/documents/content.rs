@@ -12,10 +12,10 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures_util::TryStreamExt;
 use tenantry_app::{FileKey, FileStore, FileStream};
+use tenantry_tenancy::TenantScope;
 use tenantry_tenancy::permissions::needs::{ReadDocuments, WriteDocuments};
-use tenantry_tenancy::{Expected, TenantScope};
 use tenantry_work::blobs::Blob;
-use tenantry_work::documents::{self, Content, Document, DocumentId, DocumentTitle, Sha256};
+use tenantry_work::documents::{self, Content, Document, DocumentId, DocumentTitle, Replaces, Sha256};
 
 use super::DocumentView;
 use crate::conditions::IfMatch;
@@ -34,26 +34,37 @@ pub(super) async fn upload(
     IfMatch(expected): IfMatch,
     upload: Upload,
 ) -> Result<Resource<DocumentView>, ApiError> {
-    let blob = store.write(&caller, async |tx| documents::expect_content(tx.work(), id, &expected).await).await?;
-    match keep(&caller, &store, &**files, &expected, blob, upload).await {
-        Ok(document) => Ok(Resource(document.into())),
-        Err(error) => {
-            // Only sooner: a blob that stays expected is collected as well.
-            let _ = store.write(&caller, async |tx| tx.work().blobs().give_up(blob.id).await).await;
-            Err(error)
-        }
+    let replaces = Replaces::Any(expected);
+    Ok(Resource(receive(&caller, &store, &**files, id, &replaces, upload).await?.into()))
+}
+
+/// Takes a file as the content of a document, in place of what may be replaced.
+pub(super) async fn receive(
+    scope: &TenantScope,
+    store: &Store,
+    files: &dyn FileStore,
+    id: DocumentId,
+    replaces: &Replaces,
+    upload: Upload,
+) -> Result<Document, ApiError> {
+    let blob = store.write(scope, async |tx| documents::expect_content(tx.work(), id, replaces).await).await?;
+    let kept = keep(scope, store, files, replaces, blob, upload).await;
+    if kept.is_err() {
+        // Only sooner: a blob that stays expected is collected as well.
+        let _ = store.write(scope, async |tx| tx.work().blobs().give_up(blob.id).await).await;
     }
+    kept
 }
 
 async fn keep(
     scope: &TenantScope,
     store: &Store,
     files: &dyn FileStore,
-    expected: &Expected,
+    replaces: &Replaces,
     blob: Blob,
     upload: Upload,
 ) -> Result<Document, ApiError> {
-    let content_type = upload.content_type.clone();
+    let content_type = upload.content_type();
     let mut writer = files.create(&FileKey::of(scope, blob))?;
     let arrived = match upload.copy_to(&mut *writer).await {
         Ok(arrived) => arrived,
@@ -65,7 +76,7 @@ async fn keep(
     writer.finish().await?;
     let content = Content { blob: blob.id, content_type, size: arrived.size, sha256: Sha256::new(arrived.sha256) };
     let kept = async |tx: &mut tenantry_app::TenantTx| {
-        documents::keep_content(tx.work(), blob.document, expected, content).await
+        documents::keep_content(tx.work(), blob.document, replaces, content).await
     };
     store.write(scope, kept).await
 }
@@ -79,16 +90,27 @@ pub(super) async fn download(
     req: HttpRequest,
 ) -> Result<Download, ApiError> {
     let (document, content) = store.read(&caller, async |tx| documents::content(tx.work(), id).await).await?;
+    give(&caller, &**files, document, content, req.headers()).await
+}
+
+/// Gives content, or the part of it that the headers ask for.
+pub(super) async fn give(
+    scope: &TenantScope,
+    files: &dyn FileStore,
+    document: Document,
+    content: Content,
+    headers: &HeaderMap,
+) -> Result<Download, ApiError> {
     let tag = format!("\"{}\"", content.sha256.as_str());
-    let part = if is_known(req.headers(), &tag) { Part::None } else { part(req.headers(), &tag, content.size)? };
+    let part = if is_known(headers, &tag) { Part::None } else { part(headers, &tag, content.size)? };
     let bytes = match &part {
         Part::None => None,
         Part::Whole => Some(0..content.size),
         Part::Some(range) => Some(range.clone()),
     };
-    let blob = Blob { id: content.blob, document: id };
+    let blob = Blob { id: content.blob, document: document.id };
     let stream = match bytes {
-        Some(range) => Some((range.end - range.start, files.read(&FileKey::of(&caller, blob), range).await?)),
+        Some(range) => Some((range.end - range.start, files.read(&FileKey::of(scope, blob), range).await?)),
         None => None,
     };
     Ok(Download { title: document.title, content, tag, part, stream })

@@ -19,7 +19,8 @@ use crate::problem::ApiError;
 use crate::proxies::client_address;
 use crate::site::site;
 
-/// The caller may do `P` in its tenant. The only thing in a handler's signature that gives it a [`TenantScope`].
+/// The caller may do `P` in its tenant. With [`Pass`](super::Pass) the only thing in a
+/// handler's signature that gives it a [`TenantScope`].
 pub(crate) struct Can<P> {
     scope: TenantScope,
     principal: Arc<Principal>,

@@ -67,6 +67,7 @@ impl World {
             accounts: store.clone(),
             factors: store.clone(),
             sealer: Sealer::new(b"the sealing key of a small world", "second factors"),
+            passes: Sealer::new(b"the sealing key of a small world", "passes"),
             passkeys: store.clone(),
             relying_party: RelyingParty::new("localhost", "http://localhost:8000"),
             joining: store.clone(),

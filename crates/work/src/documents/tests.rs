@@ -6,14 +6,16 @@ use tenantry_tenancy::clock::FixedClock;
 use super::*;
 use crate::testing::{MemoryWork, new_document, new_project};
 
+const ANY: Replaces = Replaces::Any(Expected::ANY);
+
 #[tokio::test]
 async fn content_is_kept_by_the_document_that_waits_for_it() {
     let mut tx = work();
     let document = document(&mut tx).await;
 
-    let blob = expect_content(&mut tx, document.id, &Expected::ANY).await.unwrap();
+    let blob = expect_content(&mut tx, document.id, &ANY).await.unwrap();
     assert!(matches!(content(&mut tx, document.id).await, Err(DocumentError::Empty(_))));
-    let kept = keep_content(&mut tx, document.id, &Expected::ANY, content_in(blob.id)).await.unwrap();
+    let kept = keep_content(&mut tx, document.id, &ANY, content_in(blob.id)).await.unwrap();
 
     assert_eq!(kept, Document { content: Some(content_in(blob.id)), version: 2, ..document });
     assert_eq!(content(&mut tx, kept.id).await.unwrap(), (kept, content_in(blob.id)));
@@ -23,10 +25,10 @@ async fn content_is_kept_by_the_document_that_waits_for_it() {
 async fn an_upload_that_was_given_up_changes_nothing() {
     let mut tx = work();
     let document = document(&mut tx).await;
-    let blob = expect_content(&mut tx, document.id, &Expected::ANY).await.unwrap();
+    let blob = expect_content(&mut tx, document.id, &ANY).await.unwrap();
     tx.blobs().give_up(blob.id).await.unwrap();
 
-    let refused = keep_content(&mut tx, document.id, &Expected::ANY, content_in(blob.id)).await;
+    let refused = keep_content(&mut tx, document.id, &ANY, content_in(blob.id)).await;
 
     assert!(matches!(refused, Err(DocumentError::GivenUp(given_up)) if given_up == blob.id), "{refused:?}");
     assert_eq!(show(&mut tx, document.id).await.unwrap(), document);
@@ -37,16 +39,40 @@ async fn an_upload_for_another_version_changes_nothing() {
     let mut tx = work();
     let document = document(&mut tx).await;
     let first = Expected::one_of(vec![1]);
-    let blob = expect_content(&mut tx, document.id, &first).await.unwrap();
+    let replaces = Replaces::Any(first.clone());
+    let blob = expect_content(&mut tx, document.id, &replaces).await.unwrap();
     let title = Some(DocumentTitle::parse("other").unwrap());
     let changed =
         change(&mut tx, document.id, &first, DocumentChange { title, ..DocumentChange::default() }).await.unwrap();
 
-    let refused = keep_content(&mut tx, document.id, &first, content_in(blob.id)).await;
+    let refused = keep_content(&mut tx, document.id, &replaces, content_in(blob.id)).await;
 
     assert!(matches!(refused, Err(DocumentError::Stale(_))), "{refused:?}");
     assert!(matches!(delete(&mut tx, document.id, &first).await, Err(DocumentError::Stale(_))));
     assert_eq!(show(&mut tx, document.id).await.unwrap(), changed);
+}
+
+#[tokio::test]
+async fn of_two_uploads_in_place_of_the_same_content_one_succeeds_whatever_else_is_changed() {
+    let mut tx = work();
+    let document = document(&mut tx).await;
+    let other = expect_content(&mut tx, document.id, &Replaces::Content(Some(BlobId::generate()))).await;
+    assert!(matches!(other, Err(DocumentError::Replaced(_))), "{other:?}");
+    let replaces = Replaces::Content(None);
+    let first = expect_content(&mut tx, document.id, &replaces).await.unwrap();
+    let second = expect_content(&mut tx, document.id, &replaces).await.unwrap();
+    let title = Some(DocumentTitle::parse("other").unwrap());
+    change(&mut tx, document.id, &Expected::ANY, DocumentChange { title, ..DocumentChange::default() }).await.unwrap();
+
+    let kept = keep_content(&mut tx, document.id, &replaces, content_in(first.id)).await.unwrap();
+    let refused = keep_content(&mut tx, document.id, &replaces, content_in(second.id)).await;
+    let again = expect_content(&mut tx, document.id, &replaces).await;
+
+    assert!(matches!(refused, Err(DocumentError::Replaced(_))), "{refused:?}");
+    assert!(matches!(again, Err(DocumentError::Replaced(_))), "{again:?}");
+    assert_eq!(show(&mut tx, document.id).await.unwrap(), kept);
+    let next = Replaces::Content(Some(first.id));
+    assert!(expect_content(&mut tx, document.id, &next).await.is_ok());
 }
 
 #[tokio::test]
@@ -76,6 +102,10 @@ fn a_digest_is_read_as_it_is_written() {
     let digest = Sha256::new([0xa1; 32]);
 
     assert_eq!(digest.as_str(), "a1".repeat(32));
+    assert_eq!(
+        Sha256::new(std::array::from_fn(|at| at as u8 * 7)).to_bytes(),
+        (0..32).map(|at| at * 7).collect::<Vec<u8>>()
+    );
     assert_eq!(Sha256::parse(digest.as_str().to_owned()), Ok(digest));
     assert_eq!(Sha256::parse("A1".repeat(32)), Err(InvalidSha256));
 }
