@@ -107,6 +107,9 @@ impl Examples {
                 Access::Public | Access::Person | Access::Tenant(_) => self.create(collection).await,
             };
             path = path.replace("{id}", &id);
+            if matches!(route.path, "/api/v1/billing/invoices/{id}/pay" | "/api/v1/billing/invoices/{id}/void") {
+                self.owner.post(&format!("{collection}/{id}/issue"), json!({})).await.expect(200);
+            }
         }
         path = path.replace("{file}", "start.js");
         if path.ends_with("/files/{token}") {
@@ -242,6 +245,9 @@ impl Examples {
         match (schema["format"].as_str(), schema["type"].as_str()) {
             _ if name == "sha256" => json!("5".repeat(64)),
             _ if name == "media_type" => json!("text/plain"),
+            _ if name == "currency" => json!("EUR"),
+            _ if name == "series" => json!("A"),
+            (_, Some("string")) if name == "quantity" => json!("1"),
             _ if name == "role" => json!("viewer"),
             // The shortest age would end the keys of other examples.
             _ if name == "api_key_max_age_days" => json!(3650),

@@ -1,0 +1,76 @@
+//! `cargo xtask new` in a copy of the workspace: what it writes builds and passes its tests without an edit.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail that way")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const FIELDS: [&str; 6] =
+    ["name:line", "notes:text", "status:open|won|lost", "size:integer", "hot:boolean", "due:date"];
+
+/// What no copy needs: what was built, fetched or made by running.
+const LEFT: [&str; 4] = ["target", ".git", ".data", "node_modules"];
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (name, kind) = (entry.file_name(), entry.file_type().unwrap());
+        if LEFT.iter().any(|left| name == *left) {
+            continue;
+        }
+        if kind.is_dir() {
+            copy(&entry.path(), &to.join(&name));
+        } else if kind.is_file() {
+            fs::copy(entry.path(), to.join(&name)).unwrap();
+        }
+    }
+}
+
+fn run(folder: &Path, program: impl AsRef<OsStr>, arguments: &[&str]) -> String {
+    let mut command = Command::new(program);
+    // The crates that the workspace uses are built already; only its own are built anew.
+    command.current_dir(folder).args(arguments).env("CARGO_TARGET_DIR", workspace().join("target"));
+    let output = command.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {text}");
+    text
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+#[test]
+fn a_new_resource_builds_and_passes_without_an_edit() {
+    // Always the same place, so that a second run builds little.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    copy(&workspace(), &folder);
+    let xtask = env!("CARGO_BIN_EXE_xtask");
+
+    let made = run(&folder, xtask, &[&["new", "sales/leads"], &FIELDS[..]].concat());
+
+    assert!(made.contains("made crates/sales/src/leads.rs"), "{made}");
+    run(&folder, xtask, &["check"]);
+    run(&folder, env!("CARGO"), &["fmt", "--all", "--", "--check"]);
+    let clippy = ["clippy", "--offline", "-p", "tenantry-sales", "--all-targets", "--", "-D", "warnings"];
+    run(&folder, env!("CARGO"), &clippy);
+    let module = run(&folder, env!("CARGO"), &["test", "--offline", "-p", "tenantry-sales"]);
+    assert!(module.contains("the_contract_is_kept_in_memory ... ok"), "{module}");
+    // Its own tests, and some of those that walk over every route and table.
+    let filters =
+        ["leads::", "contracts::", "roles::", "isolation::", "bodies::fields", "schemas::", "migrations::undone"];
+    let tests = ["test", "--offline", "-p", "tenantry-tests", "--test", "e2e", "--"];
+    let tests = run(&folder, env!("CARGO"), &[&tests[..], &filters[..]].concat());
+    for passed in ["leads::a_lead_is_created", "the_repositories_of_the_sales_module_keep_its_contract"] {
+        assert!(tests.contains(passed), "{passed}: {tests}");
+    }
+
+    // Nothing that exists is overwritten.
+    let again = Command::new(xtask).current_dir(&folder).args(["new", "sales/leads", "name:line"]).output().unwrap();
+    assert!(!again.status.success());
+}
