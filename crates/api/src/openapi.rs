@@ -1,6 +1,8 @@
 //! The OpenAPI 3.1 document, put together from the table of routes and the types in the handlers' signatures.
 
-use std::collections::BTreeMap;
+mod examples;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use actix_web::http::{Method, StatusCode};
@@ -41,18 +43,19 @@ pub(crate) struct Operation {
     errors: Vec<StatusCode>,
     /// The schemas of errors that are no problem documents.
     oauth_errors: Vec<(StatusCode, Value)>,
-    schemas: BTreeMap<String, Value>,
+    /// Every schema that a body refers to, with its name; one may stand there more than once.
+    schemas: Vec<(String, Value)>,
+    /// Fields that this answer has, though others of its type may lack them.
+    shown: Vec<&'static str>,
 }
 
 impl Operation {
-    /// `handler` is the handler's full name: `…::projects::list`.
+    /// `handler` is the handler's full name: `tenantry_api::projects::list`.
     pub(crate) fn new(summary: &'static str, handler: &str) -> Self {
-        let mut names = handler.rsplit("::");
-        let name = names.next().unwrap_or_default();
-        let tag = names.next().unwrap_or_default().to_owned();
+        let names: Vec<&str> = handler.split("::").skip(1).collect();
         Self {
-            id: format!("{tag}_{name}"),
-            tag,
+            id: names.join("_"),
+            tag: names.first().copied().unwrap_or_default().to_owned(),
             summary,
             security: None,
             parameters: Vec::new(),
@@ -61,7 +64,8 @@ impl Operation {
             success_status: StatusCode::OK,
             errors: vec![StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE],
             oauth_errors: Vec::new(),
-            schemas: BTreeMap::new(),
+            schemas: Vec::new(),
+            shown: Vec::new(),
         }
     }
 
@@ -96,12 +100,29 @@ impl Operation {
     }
 
     /// A form of the endpoints of OAuth, whose errors are those of RFC 6749.
-    pub(crate) fn oauth_form<E: ToSchema>(&mut self, fields: &Value, errors: &[StatusCode]) {
+    pub(crate) fn oauth_form<E: ToSchema>(&mut self, errors: &[StatusCode]) {
         let schema = self.schema::<E>();
-        self.body = Some(json!({ "required": true, "content": { FORM: { "schema": fields } } }));
+        self.body = Some(json!({ "required": true, "content": { FORM: { "schema": { "type": "object" } } } }));
         self.errors.retain(|status| !errors.contains(status));
         self.errors.extend([StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE]);
         self.oauth_errors = errors.iter().map(|status| (*status, schema.clone())).collect();
+    }
+
+    /// Names the fields of a form, of which the first is needed, each with what it may hold.
+    pub(crate) fn fields(&mut self, fields: &[(&'static str, &str)]) -> &mut Self {
+        let schema = |example: &str| json!({ "type": "string", "examples": [example] });
+        let properties: Map<String, Value> =
+            fields.iter().map(|(name, text)| ((*name).to_owned(), schema(text))).collect();
+        let required: Vec<&str> = fields.iter().map(|(name, _)| *name).take(1).collect();
+        let schema = json!({ "type": "object", "required": required, "properties": properties });
+        self.body = Some(json!({ "required": true, "content": { FORM: { "schema": schema } } }));
+        self
+    }
+
+    /// Says that the answer has these fields, though others of its type may lack them.
+    pub(crate) fn shows(&mut self, fields: &[&'static str]) -> &mut Self {
+        self.shown.extend(fields);
+        self
     }
 
     /// Adds an error that neither the handler's inputs nor its reply tell of.
@@ -179,6 +200,20 @@ impl Operation {
         json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
     }
 
+    /// Adds an example to every body of this operation; tells the fields that lack one.
+    fn add_examples(&self, operation: &mut Value, schemas: &BTreeMap<String, Value>) -> Vec<String> {
+        let mut lacking = Vec::new();
+        if let Some(content) = operation.pointer_mut("/requestBody/content") {
+            lacking.extend(examples::add(content, schemas, None));
+        }
+        for response in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if let Some(content) = response.get_mut("content") {
+                lacking.extend(examples::add(content, schemas, Some(&self.shown)));
+            }
+        }
+        lacking
+    }
+
     fn document(&self) -> Value {
         let mut responses = Map::new();
         responses.insert(self.success_status.as_str().to_owned(), self.success.clone());
@@ -237,24 +272,24 @@ fn drop_null(schema: &mut Value) {
 
 /// The whole document.
 pub(crate) fn document(routes: &Routes) -> Value {
+    assemble(routes).0
+}
+
+/// The whole document, and the fields that no example can be made of.
+fn assemble(routes: &Routes) -> (Value, BTreeSet<String>) {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    let mut schemas = BTreeMap::new();
-    let mut errors = Vec::new();
+    let (mut errors, mut lacking) = (BTreeSet::new(), BTreeSet::new());
+    let schemas = schemas(routes);
     for entry in routes.entries() {
-        let method = entry.method.as_str().to_lowercase();
-        paths.entry(entry.path).or_default().insert(method, entry.operation.document());
-        schemas.extend(entry.operation.schemas.clone());
+        let mut operation = entry.operation.document();
+        lacking.extend(entry.operation.add_examples(&mut operation, &schemas));
+        paths.entry(entry.path).or_default().insert(entry.method.as_str().to_lowercase(), operation);
         errors.extend(entry.operation.errors.iter().copied());
         debug_assert!(entry.method != Method::HEAD && entry.access == access(&entry.operation), "{}", entry.path);
     }
-    let mut found = vec![(Problem::name().into_owned(), Problem::schema())];
-    Problem::schemas(&mut found);
-    schemas.extend(found.into_iter().map(|(name, schema)| (name, json!(schema))));
-    errors.sort_unstable();
-    errors.dedup();
     let responses: Map<String, Value> =
         errors.into_iter().map(|status| (status.as_str().to_owned(), response(status))).collect();
-    json!({
+    let document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Tenantry",
@@ -291,7 +326,40 @@ pub(crate) fn document(routes: &Routes) -> Value {
                 },
             },
         },
-    })
+    });
+    (document, lacking)
+}
+
+/// Every schema by its name.
+fn schemas(routes: &Routes) -> BTreeMap<String, Value> {
+    let mut found = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut found);
+    let found = found.into_iter().map(|(name, schema)| (name, json!(schema)));
+    let used = routes.entries().iter().flat_map(|entry| entry.operation.schemas.iter().cloned());
+    let mut schemas: BTreeMap<String, Value> = used.chain(found).collect();
+    schemas.values_mut().for_each(require_nullable);
+    schemas
+}
+
+/// A field of an answer that may be `null` is there: one that is left out instead is `#[schema(nullable = false)]`. What is
+/// sent to us refuses unknown fields, and may leave out what may be `null`.
+fn require_nullable(schema: &mut Value) {
+    if schema["additionalProperties"] == false {
+        return;
+    }
+    let is_null = |schema: &Value| match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().any(|kind| kind == "null"),
+        kind => kind == "null",
+    };
+    let is_nullable =
+        |schema: &Value| is_null(schema) || schema["oneOf"].as_array().is_some_and(|it| it.iter().any(is_null));
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let nullable = properties.filter(|(_, property)| is_nullable(property)).map(|(name, _)| name.clone());
+    let mut required: BTreeSet<String> = nullable.collect();
+    required.extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
 }
 
 fn access(operation: &Operation) -> Access {
@@ -309,10 +377,48 @@ fn response(status: StatusCode) -> Value {
         StatusCode::SERVICE_UNAVAILABLE => json!({ "Retry-After": { "schema": { "type": "integer" } } }),
         _ => json!({}),
     };
-    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    let mut problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+    if let Some(example) = examples::problem(status) {
+        problem["examples"] = json!({ "default": { "value": example } });
+    }
     json!({
         "description": status.canonical_reason().unwrap_or_default(),
         "headers": headers,
-        "content": { "application/problem+json": { "schema": schema } },
+        "content": { "application/problem+json": problem },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names that stand for more than one schema.
+    fn clashes<'a>(schemas: impl Iterator<Item = &'a (String, Value)>) -> BTreeSet<&'a str> {
+        let mut known: BTreeMap<&str, &Value> = BTreeMap::new();
+        schemas
+            .filter_map(|(name, schema)| (*known.entry(name).or_insert(schema) != schema).then_some(&**name))
+            .collect()
+    }
+
+    #[test]
+    fn no_two_types_are_called_the_same() {
+        let routes = crate::all();
+        let schemas = || routes.entries().iter().flat_map(|entry| &entry.operation.schemas);
+        let other = [("ProjectView".to_owned(), json!({ "type": "string" }))];
+
+        assert_eq!(clashes(schemas()), BTreeSet::new());
+        assert_eq!(clashes(schemas().chain(&other)), BTreeSet::from(["ProjectView"]));
+    }
+
+    #[test]
+    fn every_body_has_an_example() {
+        let (document, lacking) = assemble(&crate::all());
+
+        let told = "add them to openapi/examples.rs, or #[schema(examples(…))] to the field";
+        assert_eq!(lacking, BTreeSet::new(), "{told}");
+        for (status, response) in document["components"]["responses"].as_object().unwrap() {
+            let example = &response["content"]["application/problem+json"]["examples"]["default"]["value"];
+            assert_eq!(example["status"].to_string(), *status, "add one to openapi/examples.rs");
+        }
+    }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Problem {
     pub(crate) error: String,
     /// What to go on with, where a password was proven and something is still missing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) ticket: Option<String>,
 }
 
