@@ -337,8 +337,19 @@ fn schemas(routes: &Routes) -> BTreeMap<String, Value> {
     let found = found.into_iter().map(|(name, schema)| (name, json!(schema)));
     let used = routes.entries().iter().flat_map(|entry| entry.operation.schemas.iter().cloned());
     let mut schemas: BTreeMap<String, Value> = used.chain(found).collect();
-    schemas.values_mut().for_each(require_nullable);
+    for schema in schemas.values_mut() {
+        require_nullable(schema);
+        drop_defaults(schema);
+    }
     schemas
+}
+
+/// A field with a default counts as one that is always there, for those who make clients; ours may be left out.
+fn drop_defaults(schema: &mut Value) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut);
+    for property in properties.filter_map(Value::as_object_mut) {
+        property.remove("default");
+    }
 }
 
 /// A field of an answer that may be `null` is there: one that is left out instead is `#[schema(nullable = false)]`. What is

@@ -9,7 +9,7 @@ use super::Response;
 use crate::schemas::violations;
 
 /// What any request may meet that asks for what no document offers: a method, a body where none is read, a condition, a
-/// part of a file.
+/// part of a file, a host where nothing is; and 401 may be 403, where an operator wants it so.
 const OF_HTTP: &[u16] = &[206, 304, 405];
 const OF_BODIES: &[u16] = &[408, 413, 415];
 
@@ -40,7 +40,9 @@ fn told(method: &Method, path: &str, response: &Response) -> Vec<String> {
         return Vec::new();
     }
     match answer["content"].get(media.split(';').next().unwrap_or_default()) {
-        Some(content) if media.ends_with("json") => violations(&DOCUMENT, &content["schema"], &response.json),
+        Some(content) if matches!(media, "application/json" | "application/problem+json") => {
+            violations(&DOCUMENT, &content["schema"], &response.json)
+        }
         Some(_) => Vec::new(),
         None if answer["content"].get("*/*").is_some() => Vec::new(),
         None => vec![format!("{media} is not among {}", answer["content"])],

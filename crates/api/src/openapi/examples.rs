@@ -222,7 +222,7 @@ pub(super) fn problem(status: StatusCode) -> Option<Value> {
         StatusCode::REQUEST_TIMEOUT => {
             ApiError::new(status, "timeout", "the body took longer than 10 seconds to arrive")
         }
-        StatusCode::CONFLICT => ApiError::conflict("name", "a project named Website relaunch already exists"),
+        StatusCode::CONFLICT => ApiError::new(status, "conflict", "another change got in the way; try again"),
         StatusCode::PRECONDITION_FAILED => tenantry_tenancy::Stale.into(),
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(status, "too_large", "body: must have at most 1048576 bytes"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
