@@ -27,8 +27,10 @@ fn told(method: &Method, path: &str, response: &Response) -> Vec<String> {
     let answer = &operation["responses"][status.to_string()];
     let answer = answer["$ref"].as_str().map_or(Some(answer), |reference| DOCUMENT.pointer(&reference[1..])).unwrap();
     if answer.is_null() {
-        let is_of_http =
-            OF_HTTP.contains(&status) || OF_BODIES.contains(&status) && operation.get("requestBody").is_none();
+        let is_of_http = OF_HTTP.contains(&status)
+            || OF_BODIES.contains(&status) && operation.get("requestBody").is_none()
+            || status == 404 && response.json["detail"] == "there is no such route"
+            || status == 403 && response.json["code"] == "unauthenticated";
         return if is_of_http {
             Vec::new()
         } else {
