@@ -52,25 +52,30 @@ fn text(document: &Value) -> String {
 
 /// The operations that two documents have differently, then the components, then the rest.
 fn differing(one: &Value, other: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    for path in keys(&one["paths"], &other["paths"]) {
-        let (one, other) = (&one["paths"][path], &other["paths"][path]);
-        let methods = keys(one, other).into_iter().filter(|method| one[method] != other[method]);
-        found.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
-    }
-    for kind in keys(&one["components"], &other["components"]) {
-        let (one, other) = (&one["components"][kind], &other["components"][kind]);
-        let names = keys(one, other).into_iter().filter(|name| one[name] != other[name]);
-        found.extend(names.map(|name| format!("components/{kind}/{name}")));
-    }
-    let rest = keys(one, other).into_iter().filter(|key| !matches!(*key, "paths" | "components"));
-    found.extend(rest.filter(|key| one[key] != other[key]).map(str::to_owned));
+    let mut found = inside("paths", one, other, |path, method| format!("{} {path}", method.to_uppercase()));
+    found.extend(inside("components", one, other, |kind, name| format!("components/{kind}/{name}")));
+    found.extend(changed(one, other).filter(|key| !matches!(*key, "paths" | "components")).map(str::to_owned));
     found
 }
 
-/// The keys that either object has.
-fn keys<'a>(one: &'a Value, other: &'a Value) -> BTreeSet<&'a str> {
-    [one, other].into_iter().filter_map(Value::as_object).flat_map(|object| object.keys().map(String::as_str)).collect()
+/// What differs two levels below a part of the document.
+fn inside(part: &str, one: &Value, other: &Value, name: impl Fn(&str, &str) -> String) -> Vec<String> {
+    let (one, other) = (at(one, part), at(other, part));
+    let differing = changed(one, other).map(|key| (key, at(one, key), at(other, key)));
+    differing
+        .flat_map(|(key, one, other)| changed(one, other).map(|inner| name(key, inner)).collect::<Vec<_>>())
+        .collect()
+}
+
+/// The keys under which two objects differ.
+fn changed<'a>(one: &'a Value, other: &'a Value) -> impl Iterator<Item = &'a str> {
+    let keys =
+        [one, other].into_iter().filter_map(Value::as_object).flat_map(|object| object.keys().map(String::as_str));
+    keys.collect::<BTreeSet<_>>().into_iter().filter(|key| one.get(key) != other.get(key))
+}
+
+fn at<'a>(value: &'a Value, key: &str) -> &'a Value {
+    value.get(key).unwrap_or(&Value::Null)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, put together from the table of routes and the types in the handlers' signatures.
 
 mod examples;
+mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -11,7 +12,7 @@ use tenantry_tenancy::Permission;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use crate::problem::{CODES, Problem};
+use crate::problem::CODES;
 use crate::routes::{Access, Routes};
 
 /// The media type of a form.
@@ -279,7 +280,7 @@ pub(crate) fn document(routes: &Routes) -> Value {
 fn assemble(routes: &Routes) -> (Value, BTreeSet<String>) {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let (mut errors, mut lacking) = (BTreeSet::new(), BTreeSet::new());
-    let schemas = schemas(routes);
+    let schemas = schemas::of(routes);
     for entry in routes.entries() {
         let mut operation = entry.operation.document();
         lacking.extend(entry.operation.add_examples(&mut operation, &schemas));
@@ -330,49 +331,6 @@ fn assemble(routes: &Routes) -> (Value, BTreeSet<String>) {
     (document, lacking)
 }
 
-/// Every schema by its name.
-fn schemas(routes: &Routes) -> BTreeMap<String, Value> {
-    let mut found = vec![(Problem::name().into_owned(), Problem::schema())];
-    Problem::schemas(&mut found);
-    let found = found.into_iter().map(|(name, schema)| (name, json!(schema)));
-    let used = routes.entries().iter().flat_map(|entry| entry.operation.schemas.iter().cloned());
-    let mut schemas: BTreeMap<String, Value> = used.chain(found).collect();
-    for schema in schemas.values_mut() {
-        require_nullable(schema);
-        drop_defaults(schema);
-    }
-    schemas
-}
-
-/// A field with a default counts as one that is always there, for those who make clients; ours may be left out.
-fn drop_defaults(schema: &mut Value) {
-    let properties = schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut);
-    for property in properties.filter_map(Value::as_object_mut) {
-        property.remove("default");
-    }
-}
-
-/// A field of an answer that may be `null` is there: one that is left out instead is `#[schema(nullable = false)]`. What is
-/// sent to us refuses unknown fields, and may leave out what may be `null`.
-fn require_nullable(schema: &mut Value) {
-    if schema["additionalProperties"] == false {
-        return;
-    }
-    let is_null = |schema: &Value| match &schema["type"] {
-        Value::Array(kinds) => kinds.iter().any(|kind| kind == "null"),
-        kind => kind == "null",
-    };
-    let is_nullable =
-        |schema: &Value| is_null(schema) || schema["oneOf"].as_array().is_some_and(|it| it.iter().any(is_null));
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let nullable = properties.filter(|(_, property)| is_nullable(property)).map(|(name, _)| name.clone());
-    let mut required: BTreeSet<String> = nullable.collect();
-    required.extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
-    if !required.is_empty() {
-        schema["required"] = json!(required);
-    }
-}
-
 fn access(operation: &Operation) -> Access {
     match operation.security {
         None => Access::Public,
@@ -388,38 +346,19 @@ fn response(status: StatusCode) -> Value {
         StatusCode::SERVICE_UNAVAILABLE => json!({ "Retry-After": { "schema": { "type": "integer" } } }),
         _ => json!({}),
     };
-    let mut problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
-    if let Some(example) = examples::problem(status) {
-        problem["examples"] = json!({ "default": { "value": example } });
-    }
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    let examples: Map<String, Value> =
+        examples::problem(status).map(|value| ("default".to_owned(), json!({ "value": value }))).into_iter().collect();
     json!({
         "description": status.canonical_reason().unwrap_or_default(),
         "headers": headers,
-        "content": { "application/problem+json": problem },
+        "content": { "application/problem+json": { "schema": schema, "examples": examples } },
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Names that stand for more than one schema.
-    fn clashes<'a>(schemas: impl Iterator<Item = &'a (String, Value)>) -> BTreeSet<&'a str> {
-        let mut known: BTreeMap<&str, &Value> = BTreeMap::new();
-        schemas
-            .filter_map(|(name, schema)| (*known.entry(name).or_insert(schema) != schema).then_some(&**name))
-            .collect()
-    }
-
-    #[test]
-    fn no_two_types_are_called_the_same() {
-        let routes = crate::all();
-        let schemas = || routes.entries().iter().flat_map(|entry| &entry.operation.schemas);
-        let other = [("ProjectView".to_owned(), json!({ "type": "string" }))];
-
-        assert_eq!(clashes(schemas()), BTreeSet::new());
-        assert_eq!(clashes(schemas().chain(&other)), BTreeSet::from(["ProjectView"]));
-    }
 
     #[test]
     fn every_body_has_an_example() {
