@@ -79,6 +79,8 @@ async fn production_names_each_secret_that_is_missing_or_no_good() {
     }
     refused(&folder, &with(key.0, "/no/such/key"), &["auth.signing_key_files", "/no/such/key"]).await;
     refused(&folder, &with(key.0, "garbage.pem"), &["auth.signing_key_files", "PKCS#8"]).await;
+    refused(&folder, &with("TENANTRY_AUTH__HS256_SECRET_FILE", "secret"), &["auth.hs256_secret_file", "development"])
+        .await;
     refused(&folder, &with(PUBLIC_URL.0, "http://api.example.com"), &["http.public_url", "https"]).await;
     refused(&folder, &with(CURSOR_KEY.0, "short"), &["auth.cursor_key", "32"]).await;
     refused(&folder, &all, &["DATABASE_URL", "cannot be reached as tenantry_api"]).await;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod acting;
+mod api_client_usage;
 mod api_clients;
 mod api_keys;
 mod audit;

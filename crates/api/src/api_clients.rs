@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_auth::ClientSecret;
 use tenantry_tenancy::api_clients::{
-    self, ApiClient, ApiClientChange, ApiClientError, ApiClientName, NewApiClient, SecretDigest,
+    self, ApiClient, ApiClientChange, ApiClientError, ApiClientName, ClientUse, NewApiClient, SecretDigest,
 };
 use tenantry_tenancy::api_keys::{Overlap, Scopes};
 use tenantry_tenancy::permissions::needs::{ReadApiClients, WriteApiClients};
@@ -29,6 +29,12 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List machine clients", list);
     routes.tenant(Method::POST, PATH, "Create a machine client; its secret is told once", create);
     routes.tenant(Method::GET, ONE, "Show a machine client", show);
+    routes.tenant(
+        Method::GET,
+        "/api/v1/api-clients/{id}/usage",
+        "List what a machine client called, by the hour",
+        usage,
+    );
     routes.tenant(Method::PATCH, ONE, "Change some fields of a machine client", change);
     routes.tenant(Method::DELETE, ONE, "Delete a machine client and void its tokens", delete);
     let rotate_path = "/api/v1/api-clients/{id}/rotate-secret";
@@ -60,6 +66,34 @@ impl From<ApiClient> for ApiClientView {
 impl Versioned for ApiClientView {
     fn version(&self) -> i64 {
         self.version
+    }
+}
+
+/// How often a machine client called something within an hour, and with what result.
+#[derive(Debug, Serialize, ToSchema)]
+struct ClientUseView {
+    /// When the hour began.
+    hour: DateTime<Utc>,
+    /// The HTTP method.
+    #[schema(example = "GET")]
+    method: String,
+    /// The pattern of the path.
+    #[schema(example = "/api/v1/projects/{id}")]
+    route: String,
+    /// The HTTP status of the answers.
+    #[schema(example = 200)]
+    status: u16,
+    /// How many calls.
+    #[schema(example = 17)]
+    calls: u64,
+    /// When the last one was.
+    last_at: DateTime<Utc>,
+}
+
+impl From<ClientUse> for ClientUseView {
+    fn from(used: ClientUse) -> Self {
+        let ClientUse { id: _, hour, method, route, status, calls, last_at } = used;
+        Self { hour, method, route, status, calls, last_at }
     }
 }
 
@@ -165,6 +199,19 @@ async fn show(
 ) -> Result<Resource<ApiClientView>, ApiError> {
     let client = store.read(&caller, async |tx| api_clients::show(tx.access(), id).await).await?;
     Ok(Resource(client.into()))
+}
+
+async fn usage(
+    caller: Can<ReadApiClients>,
+    store: Store,
+    cursors: Data<Cursors>,
+    PathId(id): PathId<ApiClientId>,
+    Query(filter): Query<ApiClientFilter>,
+) -> Result<PageView<ClientUseView>, ApiError> {
+    let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
+    let list = List::open(&cursors, caller.tenant(), format!("usage of {id}"), &paging)?;
+    let page = store.read(&caller, async |tx| api_clients::usage(tx.access(), id, &list.page).await).await?;
+    Ok(list.view(page))
 }
 
 async fn change(

@@ -1,12 +1,14 @@
 //! `/api/v1/auth/api-client`: how machine clients log in and stay so.
 
+use actix_web::HttpRequest;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
 use tenantry_auth::{Authenticator, ClientCredentials, ClientTokens};
-use tenantry_tenancy::{Permission, RoleName, TenantId};
+use tenantry_tenancy::{Actor, Permission, RoleName, TenantId};
 use utoipa::ToSchema;
 
+use crate::edge;
 use crate::extract::Body;
 use crate::problem::ApiError;
 use crate::reply::Show;
@@ -73,14 +75,24 @@ impl From<ClientTokens> for ClientTokenView {
     }
 }
 
-async fn token(auth: Data<Authenticator>, Body(body): Body<ClientBody>) -> Result<Show<ClientTokenView>, ApiError> {
+async fn token(
+    auth: Data<Authenticator>,
+    req: HttpRequest,
+    Body(body): Body<ClientBody>,
+) -> Result<Show<ClientTokenView>, ApiError> {
     let shown = ClientCredentials { id: &body.client_id, secret: &body.client_secret };
-    Ok(Show(auth.log_in_client(shown).await?.into()))
+    Ok(handed_out(&req, auth.log_in_client(shown).await?))
 }
 
 async fn refresh(
     auth: Data<Authenticator>,
+    req: HttpRequest,
     Body(body): Body<ClientRefreshBody>,
 ) -> Result<Show<ClientTokenView>, ApiError> {
-    Ok(Show(auth.refresh_client(&body.refresh).await?.into()))
+    Ok(handed_out(&req, auth.refresh_client(&body.refresh).await?))
+}
+
+fn handed_out(req: &HttpRequest, tokens: ClientTokens) -> Show<ClientTokenView> {
+    edge::calls(req, tokens.token.tenant, Actor::ApiClient(tokens.token.client));
+    Show(tokens.into())
 }

@@ -14,7 +14,8 @@ use actix_web::http::{StatusCode, Uri, uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use tenantry_tenancy::{Actor, RequestId, TenantId};
+use tenantry_auth::{Call, ClientUsage};
+use tenantry_tenancy::{Actor, Clock, RequestId, TenantId};
 
 use crate::Limits;
 use crate::problem::ApiError;
@@ -37,6 +38,13 @@ pub(crate) struct RequestContext {
     pub(crate) names_tenant: Cell<bool>,
     /// Set with the caller: whether their tenant wants `If-Match` on every change.
     pub(crate) demands_if_match: Cell<bool>,
+}
+
+/// Says who is calling, once that is known, for the log and for what is counted.
+pub(crate) fn calls(req: &HttpRequest, tenant: TenantId, actor: Actor) {
+    if let Some(context) = req.extensions().get::<RequestContext>() {
+        context.caller.set(Some((tenant, actor)));
+    }
 }
 
 /// The middleware that must be around [`configure`](crate::configure)d applications: `App::new().wrap(from_fn(edge))`.
@@ -73,6 +81,7 @@ pub async fn edge<B: MessageBody + 'static>(
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    count(&response);
     log(&response, id, begun);
     Ok(response)
 }
@@ -178,6 +187,20 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         next = cause.source();
     }
     text
+}
+
+/// Counts what machine clients call.
+fn count<B>(response: &ServiceResponse<B>) {
+    let request: &HttpRequest = response.request();
+    let caller = request.extensions().get::<RequestContext>().and_then(|context| context.caller.get());
+    let Some((tenant, Actor::ApiClient(client))) = caller else { return };
+    if let Some(usage) = request.app_data::<Data<ClientUsage>>()
+        && let Some(clock) = request.app_data::<Data<dyn Clock>>()
+        && let Some(route) = request.match_pattern()
+    {
+        let (method, status) = (request.method().to_string(), response.status().as_u16());
+        usage.note(Call { tenant, client, method, route, status }, clock.now());
+    }
 }
 
 fn log<B>(response: &ServiceResponse<B>, id: RequestId, begun: Instant) {

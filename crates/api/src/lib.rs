@@ -55,7 +55,7 @@ use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
 use tenantry_app::{FileStore, Mailer, TenantStore, TxtResolver};
-use tenantry_auth::{Authenticator, Sealer, SecurityEvents, SecurityLog};
+use tenantry_auth::{Authenticator, ClientUsage, Sealer, SecurityEvents, SecurityLog};
 use tenantry_tenancy::Clock;
 use tenantry_tenancy::acting::ActingRegistry;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
@@ -108,6 +108,8 @@ pub struct Parts {
     pub hosts: Hosts,
     /// Asks the DNS.
     pub resolver: Arc<dyn TxtResolver>,
+    /// Counts what machine clients call.
+    pub usage: Arc<ClientUsage>,
     /// Takes security events over.
     pub security_log: Arc<dyn SecurityLog>,
     /// Reads security events, for operators.
@@ -164,6 +166,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::new(parts.proxies))
             .app_data(Data::new(parts.hosts))
             .app_data(Data::from(parts.resolver))
+            .app_data(Data::from(parts.usage))
             .app_data(Data::from(parts.security_log))
             .app_data(Data::from(parts.security_events));
         all().configure(cfg);

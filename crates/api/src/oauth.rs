@@ -13,7 +13,7 @@ use tenantry_tenancy::{Actor, Permission, PermissionSet, StoreError, TenantId};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, Object, Type};
 
-use crate::edge::OwnWords;
+use crate::edge::{self, OwnWords};
 use crate::extract::{OauthForm, Parameters};
 use crate::openapi::Operation;
 use crate::problem::ApiError;
@@ -176,12 +176,13 @@ impl From<IssuedToken> for OauthToken {
     }
 }
 
-async fn token(auth: Data<Authenticator>, form: OauthForm) -> Result<Answer<OauthToken>, ApiError> {
-    answer(grant(&auth, form).await)
+async fn token(auth: Data<Authenticator>, req: HttpRequest, form: OauthForm) -> Result<Answer<OauthToken>, ApiError> {
+    answer(grant(&auth, &req, form).await)
 }
 
-async fn grant(auth: &Authenticator, form: OauthForm) -> Result<OauthToken, Failure> {
+async fn grant(auth: &Authenticator, req: &HttpRequest, form: OauthForm) -> Result<OauthToken, Failure> {
     let (client, parameters) = prove(auth, form).await?;
+    edge::calls(req, client.tenant, Actor::ApiClient(client.client));
     match parameters.get("grant_type") {
         Some("client_credentials") => {}
         Some(_) => return Err(OauthRefusal::new("unsupported_grant_type", "only client_credentials is").into()),

@@ -159,6 +159,8 @@ pub struct IssuedToken {
     pub expires_in: Duration,
     /// In which tenant.
     pub tenant: TenantId,
+    /// Whose it is.
+    pub client: ApiClientId,
     /// As what.
     pub role: RoleName,
     /// What it allows.
@@ -260,7 +262,7 @@ impl Authenticator {
             grant,
         };
         let access = self.issue_for(&holder, expires_in).map_err(StoreError::internal)?;
-        Ok(IssuedToken { access, expires_in, tenant: client.tenant, role, scopes })
+        Ok(IssuedToken { access, expires_in, tenant: client.tenant, client: client.client, role, scopes })
     }
 
     /// Revokes a token of the client (RFC 7009): with a refresh token its session, with an access token what it was granted

@@ -16,6 +16,9 @@ const ED25519_PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\
 /// The shortest RSA modulus, in bytes (RFC 7518, section 3.3).
 const RSA_MODULUS: usize = 256;
 
+/// The shortest secret for HS256, in bytes (RFC 7518, section 3.2).
+const HS256_SECRET: usize = 32;
+
 /// The keys of the service. One signs; all verify, so that a key can be replaced without logging anyone out: the new one is
 /// published before it signs, so that every instance and every reader of the JWKS has it by then, and the old one is dropped
 /// when the last token signed by it has expired.
@@ -40,6 +43,9 @@ pub enum KeyError {
         /// Its place in the list, from 1.
         usize,
     ),
+    /// Guessed too easily.
+    #[error("the HS256 secret has less than {HS256_SECRET} bytes")]
+    ShortSecret,
     /// Given before.
     #[error("signing key {0} is given twice")]
     Duplicate(
@@ -50,15 +56,16 @@ pub enum KeyError {
 
 /// One key pair.
 pub(crate) struct SigningKey {
-    /// Its name: the RFC 7638 thumbprint of the public key.
+    /// Its name: the RFC 7638 thumbprint of the public key; of a secret, what it makes of a text that everybody knows.
     pub(crate) id: String,
     /// What it signs with.
     pub(crate) algorithm: Algorithm,
     /// The private half.
     pub(crate) private: EncodingKey,
-    /// The public half.
+    /// The public half, or the same secret.
     pub(crate) public: DecodingKey,
-    jwk: Value,
+    /// What everybody may read of it: of a secret nothing.
+    jwk: Option<Value>,
     /// From when on it signs, unless a later one does.
     signs_from: DateTime<Utc>,
 }
@@ -84,6 +91,17 @@ impl SigningKeys {
         if keys.is_empty() { Err(KeyError::None) } else { Ok(Self(keys)) }
     }
 
+    /// A secret that signs and verifies HS256, for development: whoever can verify a token can forge one.
+    pub fn symmetric(secret: &[u8]) -> Result<Self, KeyError> {
+        if secret.len() < HS256_SECRET {
+            return Err(KeyError::ShortSecret);
+        }
+        let (private, public) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
+        let id = crypto::sign(b"key id", &private, Algorithm::HS256).map_err(|error| KeyError::Unusable(1, error))?;
+        let signs_from = DateTime::<Utc>::MIN_UTC;
+        Ok(Self(vec![SigningKey { id, algorithm: Algorithm::HS256, private, public, jwk: None, signs_from }]))
+    }
+
     /// A new Ed25519 key in PKCS#8 PEM.
     pub fn generate_pem() -> String {
         let seed: [u8; 32] = opaque::random();
@@ -93,7 +111,7 @@ impl SigningKeys {
 
     /// The public halves as a JWK Set (RFC 7517), for everybody to read.
     pub fn jwks(&self) -> Value {
-        json!({ "keys": self.0.iter().map(|key| &key.jwk).collect::<Vec<_>>() })
+        json!({ "keys": self.0.iter().filter_map(|key| key.jwk.as_ref()).collect::<Vec<_>>() })
     }
 
     /// The key that signs at this moment.
@@ -144,7 +162,7 @@ impl SigningKey {
         if !crypto::verify(&trial, b"trial", &public, algorithm).map_err(unusable)? {
             return Err(unusable(ErrorKind::InvalidSignature.into()));
         }
-        Ok(Self { id, algorithm, private, public, jwk: json!(jwk), signs_from: DateTime::<Utc>::MIN_UTC })
+        Ok(Self { id, algorithm, private, public, jwk: Some(json!(jwk)), signs_from: DateTime::<Utc>::MIN_UTC })
     }
 
     /// The algorithm as a token's header spells it.
@@ -152,6 +170,7 @@ impl SigningKey {
         match self.algorithm {
             Algorithm::ES256 => "ES256",
             Algorithm::RS256 => "RS256",
+            Algorithm::HS256 => "HS256",
             _ => "EdDSA",
         }
     }
@@ -171,6 +190,17 @@ mod tests {
         for (pem, name) in [(ed25519.as_str(), "EdDSA"), (ES256, "ES256"), (RS256, "RS256")] {
             assert_eq!(SigningKeys::from_pems(&[pem]).unwrap().signer(Utc::now()).algorithm_name(), name);
         }
+    }
+
+    #[test]
+    fn a_secret_signs_hs256_and_is_published_nowhere() {
+        let keys = SigningKeys::symmetric(&[7; 32]).unwrap();
+        let other = SigningKeys::symmetric(&[8; 32]).unwrap();
+
+        assert_eq!(keys.signer(Utc::now()).algorithm_name(), "HS256");
+        assert_eq!(keys.jwks(), json!({ "keys": [] }));
+        assert_ne!(keys.0[0].id, other.0[0].id);
+        assert!(matches!(SigningKeys::symmetric(&[7; 31]), Err(KeyError::ShortSecret)));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod security;
 pub mod testing;
 mod tickets;
 pub mod tokens;
+mod usage;
 pub mod watch;
 
 pub use accounts::{Account, AccountError, AccountStore, PasswordChange, PasswordReset, ResetRequest, ResetToken};
@@ -73,4 +74,5 @@ pub use security::{
 };
 pub use tickets::TicketText;
 pub use tokens::{Holder, IssueError, TokenSettings};
+pub use usage::{Call, ClientUsage, ClientUsageStore, CountedCalls};
 pub use watch::Watch;

@@ -6,7 +6,8 @@ use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::sql_types::Timestamptz;
 use tenantry_tenancy::api_clients::{
-    ApiClient, ApiClientChange, ApiClientName, ApiClientRepo, ApiClientSecretId, NewApiClient, SecretDigest,
+    ApiClient, ApiClientChange, ApiClientName, ApiClientRepo, ApiClientSecretId, ClientUse, ClientUseId, NewApiClient,
+    SecretDigest,
 };
 use tenantry_tenancy::{ApiClientId, Order, Page, PageQuery, PermissionSet, StoreError, TenantId};
 use uuid::Uuid;
@@ -15,6 +16,36 @@ use crate::registry::PgRegistry;
 use crate::rows::trusted;
 use crate::schema::{api_client_secrets, api_clients};
 use crate::tenant_tx::PgTenantTx;
+
+mod sec {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Uuid};
+
+    #[diesel::declare_sql_function]
+    extern "SQL" {
+        /// What a client of the open transaction's tenant called.
+        #[sql_name = "sec.api_client_usage"]
+        fn api_client_usage(client: Uuid, after: Nullable<Uuid>, newest: Bool, most: BigInt) -> Jsonb;
+    }
+}
+
+/// As `sec.api_client_usage()` tells it.
+#[derive(serde::Deserialize)]
+struct ClientUseRow {
+    id: Uuid,
+    hour: DateTime<Utc>,
+    method: String,
+    route: String,
+    status: u16,
+    calls: u64,
+    last_at: DateTime<Utc>,
+}
+
+impl From<ClientUseRow> for ClientUse {
+    fn from(row: ClientUseRow) -> Self {
+        let ClientUseRow { id, hour, method, route, status, calls, last_at } = row;
+        Self { id: ClientUseId::from_uuid(id), hour, method, route, status, calls, last_at }
+    }
+}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_clients, check_for_backend(diesel::pg::Pg))]
@@ -76,6 +107,14 @@ impl ApiClientRepo for PgTenantTx {
         let rows: Vec<ApiClientRow> = self.load(rows).await?;
         let items = rows.into_iter().map(ApiClient::try_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, page.limit, |client| client.id.as_uuid()))
+    }
+
+    async fn usage(&mut self, id: ApiClientId, page: &PageQuery) -> Result<Page<ClientUse>, StoreError> {
+        let (newest, most) = (page.order == Order::Newest, page.limit.get() as i64 + 1);
+        let usage = diesel::select(sec::api_client_usage(id.as_uuid(), page.after, newest, most));
+        let rows: serde_json::Value = self.load_one(usage).await?.unwrap_or_default();
+        let rows: Vec<ClientUseRow> = trusted(serde_json::from_value(rows))?;
+        Ok(Page::cut(rows.into_iter().map(ClientUse::from).collect(), page.limit, |it| it.id.as_uuid()))
     }
 
     async fn insert(&mut self, new: &NewApiClient) -> Result<ApiClient, StoreError> {

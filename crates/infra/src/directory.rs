@@ -10,6 +10,7 @@ mod lockout;
 mod passkeys;
 mod security_events;
 mod sessions;
+mod usage;
 
 use std::time::Duration;
 

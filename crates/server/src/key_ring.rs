@@ -42,10 +42,13 @@ pub struct Rotated {
 }
 
 impl KeyRing {
-    /// The folder that is configured, or development's own; `None` where single files are. An empty one gets its first key in
+    /// The folder that is configured, or development's own; `None` where single files or a secret are. An empty one gets its first key in
     /// development.
     pub fn of(settings: &Settings) -> Result<Option<Self>> {
         let auth = &settings.auth;
+        if !auth.hs256_secret_file.is_empty() {
+            return Ok(None);
+        }
         let folder = match (auth.signing_key_folder.is_empty(), auth.signing_key_files.is_empty()) {
             (false, _) => PathBuf::from(&auth.signing_key_folder),
             (true, true) => Path::new(FOLDER).join("signing"),

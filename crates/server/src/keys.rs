@@ -22,6 +22,10 @@ pub fn signing_keys(settings: &Settings) -> Result<SigningKeys> {
     if let Some(ring) = KeyRing::of(settings)? {
         return ring.keys();
     }
+    if !settings.auth.hs256_secret_file.is_empty() {
+        let secret = read_file("auth.hs256_secret_file", &settings.auth.hs256_secret_file)?;
+        return SigningKeys::symmetric(secret.trim().as_bytes()).context("auth.hs256_secret_file cannot be used");
+    }
     let read = |path: &str| read_file("auth.signing_key_files", path.trim());
     let pems = settings.auth.signing_key_files.split(',').map(read).collect::<Result<Vec<_>>>()?;
     SigningKeys::from_pems(&pems).context("auth.signing_key_files has a key that cannot be used")

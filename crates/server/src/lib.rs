@@ -2,8 +2,8 @@
 //!
 //! May use every other crate. Start reading at [`settings`] and [`serve`](mod@serve); `main.rs` has the commands.
 
-mod api_keys;
 pub mod collector;
+mod credentials;
 pub mod database;
 pub mod key_ring;
 pub mod keys;

@@ -12,7 +12,7 @@ use tenantry_api::edge;
 use tenantry_infra::{Delivery, gate};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api_keys;
+use crate::credentials;
 use crate::database::{Database, config};
 use crate::services::Services;
 use crate::settings::Settings;
@@ -82,7 +82,7 @@ pub async fn serve(
     });
     let background = tokio::spawn(services.background());
     let housekeeping = tokio::spawn(housekeep(services.clone()));
-    let keys = tokio::spawn(api_keys::tend(services.clone()));
+    let keys = tokio::spawn(credentials::tend(services.clone()));
 
     let address = (settings.http.host.as_str(), settings.http.port);
     let listener = TcpListener::bind(address).with_context(|| {
@@ -99,7 +99,7 @@ pub async fn serve(
     housekeeping.abort();
     background.abort();
     keys.abort();
-    api_keys::keep_uses(&services).await;
+    credentials::keep_uses(&services).await;
     Ok(())
 }
 

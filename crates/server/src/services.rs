@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, SignupSettings, Site};
 use tenantry_app::{Mailer, TenantStore};
-use tenantry_auth::{ApiKeys, Authenticator, Passwords, Sealer, Watch};
+use tenantry_auth::{ApiKeys, Authenticator, ClientUsage, Passwords, Sealer, Watch};
 use tenantry_infra::{Dns, Files, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::provisioning::TenantStorage;
 use tenantry_tenancy::{Networks, SystemClock};
@@ -52,6 +52,8 @@ pub struct Services {
     files: Arc<Files>,
     /// Delivers mail.
     pub mailer: Arc<dyn Mailer>,
+    /// Counts what machine clients call.
+    pub usage: Arc<ClientUsage>,
     cursors: Cursors,
     answers: Arc<Sealer>,
     settings: Settings,
@@ -94,6 +96,7 @@ impl Services {
         Ok(Self {
             auth: Arc::new(auth),
             watch,
+            usage: Arc::new(ClientUsage::new(directory.clone())),
             directory,
             registry,
             storage,
@@ -170,6 +173,7 @@ impl Services {
             signup: SignupSettings { enabled: self.settings.signup.enabled },
             hosts: self.hosts.clone(),
             resolver: self.resolver.clone(),
+            usage: self.usage.clone(),
             security_log: self.security.clone(),
             security_events: self.registry.clone(),
             proxies: Proxies::trusting(self.proxies.clone()),

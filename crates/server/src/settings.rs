@@ -98,6 +98,7 @@ pub struct Auth {
     pub session_idle_hours: u64,
     pub signing_key_files: String,
     pub signing_key_folder: String,
+    pub hs256_secret_file: String,
     pub cursor_key: String,
     pub sealing_key: String,
     pub password_memory_kib: u32,
@@ -309,6 +310,15 @@ impl Settings {
         ensure!(
             auth.cursor_key.is_empty() || auth.cursor_key.len() >= 32,
             "auth.cursor_key must have at least 32 characters"
+        );
+        ensure!(
+            auth.hs256_secret_file.is_empty() || self.is_development(),
+            "auth.hs256_secret_file is for development only: whoever can verify such a token can forge one"
+        );
+        ensure!(
+            auth.hs256_secret_file.is_empty()
+                || (auth.signing_key_files.is_empty() && auth.signing_key_folder.is_empty()),
+            "auth.hs256_secret_file goes with no other signing key"
         );
         if self.environment == Environment::Production {
             let roles = [&database.api_url, &database.directory_url, &database.platform_url];

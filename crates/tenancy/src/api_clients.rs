@@ -9,6 +9,10 @@ id!(
     /// One secret of a client.
     ApiClientSecretId
 );
+id!(
+    /// Calls of a client within one hour.
+    ClientUseId
+);
 text!(
     /// What a client is called.
     ApiClientName,
@@ -70,6 +74,25 @@ impl std::fmt::Debug for SecretDigest {
     }
 }
 
+/// How often a client called something within an hour, and with what result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientUse {
+    /// Its identity.
+    pub id: ClientUseId,
+    /// When the hour began.
+    pub hour: DateTime<Utc>,
+    /// The HTTP method.
+    pub method: String,
+    /// The pattern of the path.
+    pub route: String,
+    /// The HTTP status of the answers.
+    pub status: u16,
+    /// How many calls.
+    pub calls: u64,
+    /// When the last one was.
+    pub last_at: DateTime<Utc>,
+}
+
 /// Why an operation on clients was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiClientError {
@@ -98,6 +121,9 @@ pub trait ApiClientRepo: Send {
 
     /// A page of them.
     async fn list(&mut self, page: &PageQuery) -> Result<Page<ApiClient>, StoreError>;
+
+    /// A page of what one of them called.
+    async fn usage(&mut self, id: ApiClientId, page: &PageQuery) -> Result<Page<ClientUse>, StoreError>;
 
     /// Adds one, without a secret.
     async fn insert(&mut self, new: &NewApiClient) -> Result<ApiClient, StoreError>;
@@ -129,6 +155,16 @@ pub async fn create(
     let client = tx.api_clients().insert(new).await?;
     tx.api_clients().add_secret(client.id, secret).await?;
     Ok(client)
+}
+
+/// Shows what a client called.
+pub async fn usage(
+    tx: &mut dyn AccessTx,
+    id: ApiClientId,
+    page: &PageQuery,
+) -> Result<Page<ClientUse>, ApiClientError> {
+    show(tx, id).await?;
+    Ok(tx.api_clients().usage(id, page).await?)
 }
 
 /// Shows one client.

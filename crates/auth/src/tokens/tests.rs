@@ -57,6 +57,18 @@ fn altered(tokens: &AccessTokens, header: Value, claims: Value) -> String {
 }
 
 #[test]
+fn a_secret_signs_and_verifies_its_own_tokens_alone() {
+    let with = |byte| AccessTokens::new(SigningKeys::symmetric(&[byte; 32]).unwrap(), TokenSettings::default());
+    let (own, other) = (with(7), with(8));
+    let token = issue(&own);
+
+    assert_eq!(open(&token).0["alg"], "HS256");
+    assert!(own.verify(&token, now()).is_ok());
+    assert_eq!(other.verify(&token, now()), Err(Rejection::UnknownKey));
+    assert_eq!(tokens(&[ES256]).verify(&token, now()), Err(Rejection::UnknownKey));
+}
+
+#[test]
 fn a_token_says_who_where_and_what() {
     for pem in [SigningKeys::generate_pem().as_str(), ES256, RS256] {
         let tokens = tokens(&[pem]);

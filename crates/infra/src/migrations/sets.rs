@@ -36,6 +36,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     19 "0019_stock",
     20 "0020_hardening",
     21 "0021_passkeys",
+    22 "0022_client_usage",
 );
 
 /// The tables of tenants: once per schema that has them.

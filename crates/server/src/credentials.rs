@@ -1,4 +1,5 @@
-//! What is done about API keys beside the requests: when they were used is kept, and who has one that ends is warned.
+//! What is done about API keys and machine clients beside the requests: their use is kept, and who has a key that ends is
+//! warned.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub(crate) async fn tend(services: Arc<Services>) {
 pub(crate) async fn keep_uses(services: &Services) {
     if let Err(error) = services.auth.keep_api_key_uses().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "the last uses of API keys are not kept");
+    }
+    if let Err(error) = services.usage.keep(Utc::now()).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "what machine clients called is not kept yet");
     }
 }
 
