@@ -1,6 +1,7 @@
 //! What every test stands on: one Postgres and one server for the whole run, and tenants of the test's own.
 
 pub mod databases;
+pub mod documented;
 pub mod mail;
 pub mod names;
 pub mod program;
@@ -349,9 +350,14 @@ impl Request {
     }
 
     pub async fn send(self) -> Response {
-        let response = self.0.send().await.unwrap();
+        let (client, request) = self.0.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Response::new(status, headers, response.text().await.unwrap())
+        let response = Response::new(status, headers, response.text().await.unwrap());
+        documented::assert_documented(&method, &path, &response);
+        response
     }
 }
 

@@ -67,5 +67,6 @@ mod stress;
 mod suppliers;
 mod suspension;
 mod tasks;
+mod typescript;
 mod unit_of_work;
 // xtask new: resources

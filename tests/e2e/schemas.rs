@@ -120,7 +120,7 @@ fn what_is_not_as_documented_is_found() {
     let id = Uuid::now_v7();
     let good = json!({
         "id": id, "project": id, "title": "Fly", "description": "", "status": "todo", "priority": "low",
-        "assignee": null, "due": "2028-02-29", "completed_at": null, "version": 1,
+        "assignee": null, "due": "2028-02-29", "completed_at": null, "creator": null, "version": 1,
         "created_at": "2028-02-29T00:00:00Z", "updated_at": "2028-02-29T00:00:00Z",
     });
     assert_eq!(violations(&document, &schema, &good), [""; 0]);

@@ -83,7 +83,7 @@ impl Tree {
     fn around(directory: &Path) -> Result<Self> {
         let (root, packages) = manifests::read(directory)?;
         let mut sources = Vec::new();
-        for folder in ["crates", "tests", "xtask"] {
+        for folder in ["crates", "examples", "tests", "xtask"] {
             source::read_all(&root, &root.join(folder), &mut sources)?;
         }
         Ok(Self { root, packages, sources })

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod new;
+mod openapi;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Seed,
     /// Make a resource, from its migration to its tests.
     New(new::Arguments),
+    /// Write openapi.json, the OpenAPI document that the code makes.
+    Openapi(openapi::Arguments),
     /// Hold the source to the rules of the architecture.
     Check,
     /// Measure the server against pgbench on the same tables; needs a quiet machine.
@@ -62,6 +65,7 @@ async fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::New(arguments) => new::run(&arguments),
+        Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Check => check::run(),
         Command::Bench(arguments) => bench::run(&arguments).await,
         Command::BenchLogins(arguments) => bench::logins::run(&arguments).await,

@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for file in &workspace.made {
         println!("made {file}");
     }
-    println!("{} lines of registration; next: cargo run, {}", workspace.registered, resource.path);
+    println!("{} lines of registration; next: cargo xtask openapi, {}", workspace.registered, resource.path);
     Ok(())
 }
 
@@ -243,6 +243,7 @@ impl Workspace {
                 module.as_str(),
                 "fn %things%(&mut self) -> &mut dyn tenantry_%module%::%things%::%Thing%Repo {\nself\n}\n",
             ),
+            ("crates/api/src/openapi/examples.rs", "examples", "%%examples%%"),
             ("crates/api/src/lib.rs", "resources", "mod %things%;"),
             ("crates/api/src/lib.rs", "routes", "%things%::routes(&mut routes);"),
             ("tests/e2e/main.rs", "resources", "mod %things%;"),

@@ -61,9 +61,18 @@ fn a_new_resource_builds_and_passes_without_an_edit() {
     run(&folder, env!("CARGO"), &clippy);
     let module = run(&folder, env!("CARGO"), &["test", "--offline", "-p", "tenantry-sales"]);
     assert!(module.contains("the_contract_is_kept_in_memory ... ok"), "{module}");
+    run(&folder, env!("CARGO"), &["run", "--offline", "-p", "xtask", "--", "openapi"]);
     // Its own tests, and some of those that walk over every route and table.
-    let filters =
-        ["leads::", "contracts::", "roles::", "isolation::", "bodies::fields", "schemas::", "migrations::undone"];
+    let filters = [
+        "leads::",
+        "contracts::",
+        "openapi::",
+        "roles::",
+        "isolation::",
+        "bodies::fields",
+        "schemas::",
+        "migrations::undone",
+    ];
     let tests = ["test", "--offline", "-p", "tenantry-tests", "--test", "e2e", "--"];
     let tests = run(&folder, env!("CARGO"), &[&tests[..], &filters[..]].concat());
     for passed in ["leads::a_lead_is_created", "the_repositories_of_the_sales_module_keep_its_contract"] {

@@ -75,16 +75,16 @@ struct ClientUseView {
     /// When the hour began.
     hour: DateTime<Utc>,
     /// The HTTP method.
-    #[schema(example = "GET")]
+    #[schema(examples("GET"))]
     method: String,
     /// The pattern of the path.
-    #[schema(example = "/api/v1/projects/{id}")]
+    #[schema(examples("/api/v1/projects/{id}"))]
     route: String,
     /// The HTTP status of the answers.
-    #[schema(example = 200)]
+    #[schema(examples(200))]
     status: u16,
     /// How many calls.
-    #[schema(example = 17)]
+    #[schema(examples(17))]
     calls: u64,
     /// When the last one was.
     last_at: DateTime<Utc>,

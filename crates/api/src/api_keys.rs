@@ -25,16 +25,12 @@ const ONE: &str = "/api/v1/api-keys/{id}";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List API keys", list);
-    routes.tenant(Method::POST, PATH, "Create an API key, shown once", create);
+    routes.tenant(Method::POST, PATH, "Create an API key, shown once", create).shows(&["key"]);
     routes.tenant(Method::GET, ONE, "Show an API key, without its secret", show);
     routes.tenant(Method::PATCH, ONE, "Change some fields of an API key", change);
     routes.tenant(Method::DELETE, ONE, "Revoke an API key at once", revoke);
-    routes.tenant(
-        Method::POST,
-        "/api/v1/api-keys/{id}/rotate",
-        "Make an API key in place of another, which lives on for a while",
-        rotate,
-    );
+    let summary = "Make an API key in place of another, which lives on for a while";
+    routes.tenant(Method::POST, "/api/v1/api-keys/{id}/rotate", summary, rotate).shows(&["key"]);
 }
 
 /// An API key.

@@ -4,10 +4,11 @@ use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tenantry_tenancy::audit::{AuditEvent, AuditQuery, AuditWord};
 use tenantry_tenancy::permissions::needs::ReadAudit;
-use tenantry_tenancy::{Actor, AuditEventId, AuditedId, Limit, RequestId};
+use tenantry_tenancy::{Actor, AuditEventId, AuditedId, Limit, RequestId, json_schema};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::cursor::Cursors;
@@ -36,16 +37,26 @@ struct AuditEventView {
     actor: String,
     request_id: RequestId,
     /// The thing as it was.
-    #[schema(value_type = Option<Object>)]
-    before: Option<Value>,
+    before: Option<AuditedRow>,
     /// The thing as it was from then on.
-    #[schema(value_type = Option<Object>)]
-    after: Option<Value>,
+    after: Option<AuditedRow>,
 }
+
+/// What a thing is made of, each kind otherwise.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct AuditedRow(Value);
+
+json_schema!(AuditedRow, {
+    let fields = AdditionalProperties::FreeForm(true);
+    let example = json!({ "name": "Website relaunch", "status": "active" });
+    ObjectBuilder::new().additional_properties(Some(fields)).examples([example])
+});
 
 impl From<AuditEvent> for AuditEventView {
     fn from(event: AuditEvent) -> Self {
         let AuditEvent { id, at, resource, row, action, actor, request, before, after } = event;
+        let (before, after) = (before.map(AuditedRow), after.map(AuditedRow));
         Self { id, at, resource, row_id: row, action, actor, request_id: request, before, after }
     }
 }

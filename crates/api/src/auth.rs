@@ -4,7 +4,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tenantry_auth::{
     AuthError, Authenticator, Credential, CredentialKind, LoginAttempt, LoginError, Rejection, SecurityEventKind,
     Tokens,
@@ -191,6 +191,9 @@ json_schema!(KeySet, {
         .into_iter()
         .fold(ObjectBuilder::new(), |key, member| key.property(member, text()));
     let key = ["kty", "use", "alg", "kid"].into_iter().fold(key, ObjectBuilder::required);
+    let example = json!({ "kty": "OKP", "use": "sig", "alg": "EdDSA", "kid": "6Jt3m1r0yQm9rT4k", "crv": "Ed25519",
+        "x": "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE" });
+    let key = key.examples([example]);
     ObjectBuilder::new().property("keys", ArrayBuilder::new().items(key)).required("keys")
 });
 

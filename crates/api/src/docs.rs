@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tenantry_tenancy::json_schema;
-use utoipa::openapi::Object;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 
 use crate::problem::ApiError;
 use crate::reply::{Asset, Show};
@@ -25,7 +25,11 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[serde(transparent)]
 struct Document(&'static Value);
 
-json_schema!(Document, Object::new());
+json_schema!(Document, {
+    let info = json!({ "title": "Tenantry", "version": env!("CARGO_PKG_VERSION") });
+    let example = json!({ "openapi": "3.1.0", "info": info, "paths": {} });
+    ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true))).examples([example])
+});
 
 async fn schema() -> Result<Show<Document>, ApiError> {
     static DOCUMENT: LazyLock<Value> = LazyLock::new(crate::openapi);

@@ -24,6 +24,7 @@ pub trait Readiness: Send + Sync {
 /// The process lives.
 #[derive(Serialize, ToSchema)]
 struct Health {
+    #[schema(examples("healthy"))]
     status: &'static str,
 }
 

@@ -31,6 +31,7 @@ impl<T: ToSchema> PartialSchema for PageView<T> {
                 "next_cursor",
                 ObjectBuilder::new()
                     .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+                    .examples([serde_json::Value::Null])
                     .description(Some("Give this as `cursor` to get the next page; `null` on the last one.")),
             )
             .required("data")

@@ -45,6 +45,7 @@ struct ProfileView {
 #[derive(Serialize, ToSchema)]
 struct HomeView {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     id: Option<TenantId>,
     slug: Slug,
 }

@@ -7,9 +7,11 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
+use serde_json::json;
 use tenantry_auth::{AuthError, Authenticator, ClientGrant, IssuedToken, Principal};
 use tenantry_tenancy::{Actor, Permission, PermissionSet, StoreError, TenantId};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object, Type};
 
 use crate::edge::{self, OwnWords};
 use crate::extract::{OauthForm, Parameters};
@@ -22,11 +24,19 @@ use crate::site::Site;
 const TOKEN: &str = "/oauth/token";
 const REVOKE: &str = "/oauth/revoke";
 const INTROSPECT: &str = "/oauth/introspect";
+/// What is told of a token that is good.
+const TOLD: &[&str] = &["aud", "client_id", "exp", "iss", "scope", "sub", "tenant", "token_type"];
 
 pub(crate) fn routes(routes: &mut Routes) {
-    routes.public(Method::POST, TOKEN, "Get an access token for client credentials (RFC 6749)", token);
-    routes.public(Method::POST, REVOKE, "Revoke a token of the client (RFC 7009)", revoke);
-    routes.public(Method::POST, INTROSPECT, "Tell about a token of the client's tenant (RFC 7662)", introspect);
+    let client = [("client_id", "019cadb4-5c40-7cc0-8000-5e0a6c1f44d2"), ("client_secret", "tncs_Vb3q9m…")];
+    let asking = [("token", "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9…"), ("token_type_hint", "access_token")];
+    let summary = "Get an access token for client credentials (RFC 6749)";
+    let grant = [("grant_type", "client_credentials"), ("scope", "projects:read tasks:read")];
+    routes.public(Method::POST, TOKEN, summary, token).fields(&[grant, client].concat());
+    let summary = "Revoke a token of the client (RFC 7009)";
+    routes.public(Method::POST, REVOKE, summary, revoke).fields(&[asking, client].concat());
+    let summary = "Tell about a token of the client's tenant (RFC 7662)";
+    routes.public(Method::POST, INTROSPECT, summary, introspect).fields(&[asking, client].concat()).shows(TOLD);
     let path = "/.well-known/oauth-authorization-server";
     routes.public(Method::GET, path, "What the authorization server can do (RFC 8414)", metadata);
 }
@@ -35,8 +45,10 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OauthError {
     /// What is wrong, for programs.
+    #[schema(examples("invalid_client"))]
     error: &'static str,
     /// What is wrong, for people.
+    #[schema(examples("client authentication failed"))]
     error_description: String,
 }
 
@@ -231,21 +243,30 @@ async fn revoked(auth: &Authenticator, form: OauthForm) -> Result<(), Failure> {
 struct Introspection {
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    #[schema(examples("projects:read tasks:read"))]
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     client_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     sub: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     token_type: Option<&'static str>,
     /// When it expires, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     exp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     aud: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tenant: Option<TenantId>,
 }
 
@@ -282,18 +303,33 @@ async fn introspected(auth: &Authenticator, form: OauthForm) -> Result<Introspec
 /// What the server can do (RFC 8414, section 2).
 #[derive(Serialize, ToSchema)]
 struct ServerMetadata {
+    #[schema(examples("https://api.example.com"))]
     issuer: String,
+    #[schema(examples("https://api.example.com/oauth/token"))]
     token_endpoint: String,
+    #[schema(examples("https://api.example.com/oauth/revoke"))]
     revocation_endpoint: String,
+    #[schema(examples("https://api.example.com/oauth/introspect"))]
     introspection_endpoint: String,
+    #[schema(examples("https://api.example.com/.well-known/jwks.json"))]
     jwks_uri: String,
+    #[schema(value_type = Vec<String>, examples("client_credentials"))]
     grant_types_supported: [&'static str; 1],
     /// None: nobody is sent anywhere.
+    #[schema(schema_with = nothing)]
     response_types_supported: [&'static str; 0],
+    #[schema(value_type = Vec<String>, examples("client_secret_basic"))]
     token_endpoint_auth_methods_supported: [&'static str; 2],
+    #[schema(value_type = Vec<String>, examples("client_secret_basic"))]
     revocation_endpoint_auth_methods_supported: [&'static str; 2],
+    #[schema(value_type = Vec<String>, examples("client_secret_basic"))]
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
     scopes_supported: &'static [Permission],
+}
+
+fn nothing() -> Array {
+    let none: [&str; 0] = [];
+    ArrayBuilder::new().items(Object::with_type(Type::String)).max_items(Some(0)).examples([json!(none)]).build()
 }
 
 async fn metadata(auth: Data<Authenticator>, site: Data<Site>) -> Result<Kept<ServerMetadata>, ApiError> {

@@ -1,6 +1,9 @@
 //! The OpenAPI 3.1 document, put together from the table of routes and the types in the handlers' signatures.
 
-use std::collections::BTreeMap;
+mod examples;
+mod schemas;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use actix_web::http::{Method, StatusCode};
@@ -9,7 +12,7 @@ use tenantry_tenancy::Permission;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use crate::problem::{CODES, Problem};
+use crate::problem::CODES;
 use crate::routes::{Access, Routes};
 
 /// The media type of a form.
@@ -41,18 +44,19 @@ pub(crate) struct Operation {
     errors: Vec<StatusCode>,
     /// The schemas of errors that are no problem documents.
     oauth_errors: Vec<(StatusCode, Value)>,
-    schemas: BTreeMap<String, Value>,
+    /// Every schema that a body refers to, with its name; one may stand there more than once.
+    schemas: Vec<(String, Value)>,
+    /// Fields that this answer has, though others of its type may lack them.
+    shown: Vec<&'static str>,
 }
 
 impl Operation {
-    /// `handler` is the handler's full name: `…::projects::list`.
+    /// `handler` is the handler's full name: `tenantry_api::projects::list`.
     pub(crate) fn new(summary: &'static str, handler: &str) -> Self {
-        let mut names = handler.rsplit("::");
-        let name = names.next().unwrap_or_default();
-        let tag = names.next().unwrap_or_default().to_owned();
+        let names: Vec<&str> = handler.split("::").skip(1).collect();
         Self {
-            id: format!("{tag}_{name}"),
-            tag,
+            id: names.join("_"),
+            tag: names.first().copied().unwrap_or_default().to_owned(),
             summary,
             security: None,
             parameters: Vec::new(),
@@ -61,7 +65,8 @@ impl Operation {
             success_status: StatusCode::OK,
             errors: vec![StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE],
             oauth_errors: Vec::new(),
-            schemas: BTreeMap::new(),
+            schemas: Vec::new(),
+            shown: Vec::new(),
         }
     }
 
@@ -96,12 +101,29 @@ impl Operation {
     }
 
     /// A form of the endpoints of OAuth, whose errors are those of RFC 6749.
-    pub(crate) fn oauth_form<E: ToSchema>(&mut self, fields: &Value, errors: &[StatusCode]) {
+    pub(crate) fn oauth_form<E: ToSchema>(&mut self, errors: &[StatusCode]) {
         let schema = self.schema::<E>();
-        self.body = Some(json!({ "required": true, "content": { FORM: { "schema": fields } } }));
+        self.body = Some(json!({ "required": true, "content": { FORM: { "schema": { "type": "object" } } } }));
         self.errors.retain(|status| !errors.contains(status));
         self.errors.extend([StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE]);
         self.oauth_errors = errors.iter().map(|status| (*status, schema.clone())).collect();
+    }
+
+    /// Names the fields of a form, of which the first is needed, each with what it may hold.
+    pub(crate) fn fields(&mut self, fields: &[(&'static str, &str)]) -> &mut Self {
+        let schema = |example: &str| json!({ "type": "string", "examples": [example] });
+        let properties: Map<String, Value> =
+            fields.iter().map(|(name, text)| ((*name).to_owned(), schema(text))).collect();
+        let required: Vec<&str> = fields.iter().map(|(name, _)| *name).take(1).collect();
+        let schema = json!({ "type": "object", "required": required, "properties": properties });
+        self.body = Some(json!({ "required": true, "content": { FORM: { "schema": schema } } }));
+        self
+    }
+
+    /// Says that the answer has these fields, though others of its type may lack them.
+    pub(crate) fn shows(&mut self, fields: &[&'static str]) -> &mut Self {
+        self.shown.extend(fields);
+        self
     }
 
     /// Adds an error that neither the handler's inputs nor its reply tell of.
@@ -179,6 +201,20 @@ impl Operation {
         json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
     }
 
+    /// Adds an example to every body of this operation; tells the fields that lack one.
+    fn add_examples(&self, operation: &mut Value, schemas: &BTreeMap<String, Value>) -> Vec<String> {
+        let mut lacking = Vec::new();
+        if let Some(content) = operation.pointer_mut("/requestBody/content") {
+            lacking.extend(examples::add(content, schemas, None));
+        }
+        for response in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if let Some(content) = response.get_mut("content") {
+                lacking.extend(examples::add(content, schemas, Some(&self.shown)));
+            }
+        }
+        lacking
+    }
+
     fn document(&self) -> Value {
         let mut responses = Map::new();
         responses.insert(self.success_status.as_str().to_owned(), self.success.clone());
@@ -237,24 +273,24 @@ fn drop_null(schema: &mut Value) {
 
 /// The whole document.
 pub(crate) fn document(routes: &Routes) -> Value {
+    assemble(routes).0
+}
+
+/// The whole document, and the fields that no example can be made of.
+fn assemble(routes: &Routes) -> (Value, BTreeSet<String>) {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    let mut schemas = BTreeMap::new();
-    let mut errors = Vec::new();
+    let (mut errors, mut lacking) = (BTreeSet::new(), BTreeSet::new());
+    let schemas = schemas::of(routes);
     for entry in routes.entries() {
-        let method = entry.method.as_str().to_lowercase();
-        paths.entry(entry.path).or_default().insert(method, entry.operation.document());
-        schemas.extend(entry.operation.schemas.clone());
+        let mut operation = entry.operation.document();
+        lacking.extend(entry.operation.add_examples(&mut operation, &schemas));
+        paths.entry(entry.path).or_default().insert(entry.method.as_str().to_lowercase(), operation);
         errors.extend(entry.operation.errors.iter().copied());
         debug_assert!(entry.method != Method::HEAD && entry.access == access(&entry.operation), "{}", entry.path);
     }
-    let mut found = vec![(Problem::name().into_owned(), Problem::schema())];
-    Problem::schemas(&mut found);
-    schemas.extend(found.into_iter().map(|(name, schema)| (name, json!(schema))));
-    errors.sort_unstable();
-    errors.dedup();
     let responses: Map<String, Value> =
         errors.into_iter().map(|status| (status.as_str().to_owned(), response(status))).collect();
-    json!({
+    let document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Tenantry",
@@ -291,7 +327,8 @@ pub(crate) fn document(routes: &Routes) -> Value {
                 },
             },
         },
-    })
+    });
+    (document, lacking)
 }
 
 fn access(operation: &Operation) -> Access {
@@ -310,9 +347,28 @@ fn response(status: StatusCode) -> Value {
         _ => json!({}),
     };
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    let examples: Map<String, Value> =
+        examples::problem(status).map(|value| ("default".to_owned(), json!({ "value": value }))).into_iter().collect();
     json!({
         "description": status.canonical_reason().unwrap_or_default(),
         "headers": headers,
-        "content": { "application/problem+json": { "schema": schema } },
+        "content": { "application/problem+json": { "schema": schema, "examples": examples } },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_body_has_an_example() {
+        let (document, lacking) = assemble(&crate::all());
+
+        let told = "add them to openapi/examples.rs, or #[schema(examples(…))] to the field";
+        assert_eq!(lacking, BTreeSet::new(), "{told}");
+        for (status, response) in document["components"]["responses"].as_object().unwrap() {
+            let example = &response["content"]["application/problem+json"]["examples"]["default"]["value"];
+            assert_eq!(example["status"].to_string(), *status, "add one to openapi/examples.rs");
+        }
+    }
 }

@@ -63,6 +63,7 @@ struct PasskeyView {
     created_at: DateTime<Utc>,
     /// When somebody last logged in with it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     last_used_at: Option<DateTime<Utc>>,
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tenantry_auth::{AuthError, Busy, Rejection, TicketText};
 use tenantry_tenancy::{Permission, RequestId, StoreError};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::once::Answer;
 
@@ -27,6 +28,7 @@ pub(crate) struct Problem {
     /// What is wrong with this request.
     pub(crate) detail: String,
     /// The kind of problem, for programs.
+    #[schema(schema_with = codes)]
     pub(crate) code: &'static str,
     /// The request, as our logs name it.
     #[schema(value_type = RequestId)]
@@ -37,6 +39,7 @@ pub(crate) struct Problem {
     pub(crate) error: String,
     /// What to go on with, where a password was proven and something is still missing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) ticket: Option<String>,
 }
 
@@ -238,6 +241,15 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("internal", "Internal error"),
     ("unavailable", "Service unavailable"),
 ];
+
+fn codes() -> Object {
+    let codes = CODES.iter().map(|(code, _)| *code);
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(codes))
+        .description(Some("The kind of problem, for programs."))
+        .build()
+}
 
 fn title(code: &str) -> &'static str {
     CODES.iter().find(|(known, _)| *known == code).map_or("Error", |(_, title)| title)

@@ -34,6 +34,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 struct PermissionView {
     name: Permission,
     /// What it allows.
+    #[schema(examples("See projects"))]
     description: &'static str,
 }
 
@@ -49,6 +50,7 @@ struct RoleView {
     /// None for a built-in role.
     id: Option<RoleId>,
     name: RoleName,
+    #[schema(examples("Keeps the books"))]
     description: String,
     permissions: Vec<Permission>,
     /// Built-in roles are the same in every tenant.

@@ -106,10 +106,14 @@ impl Routes {
         A: Guarded,
         R: Reply,
     {
-        let takes_key = once::takes_key(&method);
+        let (takes_key, writes) = (once::takes_key(&method), method != Method::GET);
         let operation = self.add(method, path, Access::Tenant(A::PERMISSION), summary, handler);
         if takes_key {
             once::describe(operation);
+        }
+        if writes {
+            // Another write may get in the way of any.
+            operation.fails(StatusCode::CONFLICT);
         }
         operation
     }

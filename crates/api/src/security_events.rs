@@ -45,12 +45,16 @@ struct SecurityEventView {
     kind: SecurityEventKind,
     /// The tenant of the credential that was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tenant: Option<TenantId>,
     /// Whose credential that was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     actor: Option<String>,
     /// Where the request came from.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    #[schema(examples("203.0.113.7"))]
     address: Option<String>,
     request_id: RequestId,
 }

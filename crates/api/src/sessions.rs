@@ -71,9 +71,11 @@ struct SessionView {
     permissions: Vec<Permission>,
     /// When it ends however often it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     ends_at: Option<DateTime<Utc>>,
     /// The token, for a backend that asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     session: Option<String>,
 }
 

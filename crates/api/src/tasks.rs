@@ -59,6 +59,7 @@ pub(crate) struct TaskView {
     assignee: Option<UserId>,
     due: Option<Day>,
     /// When it was finished; set exactly while the status is `done`.
+    #[schema(examples(json!(null)))]
     completed_at: Option<DateTime<Utc>>,
     /// The member who made it, if it was one.
     creator: Option<UserId>,

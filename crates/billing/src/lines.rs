@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use tenantry_tenancy::{json_schema, text};
 
-use crate::money::{GREATEST, Price, Quantity, TaxRate, rounded};
+use crate::money::{GREATEST, LineQuantity, Price, TaxRate, rounded};
 
 text!(
     /// What is sold.
@@ -20,7 +20,7 @@ pub struct Line {
     /// What.
     pub description: LineDescription,
     /// How much of it.
-    pub quantity: Quantity,
+    pub quantity: LineQuantity,
     /// What one costs, without tax.
     pub unit_price: Price,
     /// Its tax.
@@ -108,7 +108,7 @@ json_schema!(Line, {
 
     let line = ObjectBuilder::new()
         .property("description", LineDescription::schema())
-        .property("quantity", Quantity::schema())
+        .property("quantity", LineQuantity::schema())
         .property("unit_price", Price::schema())
         .property("tax_basis_points", TaxRate::schema())
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));

@@ -73,38 +73,38 @@ json_schema!(Currency, tenantry_tenancy::schema::pattern("^[A-Z]{3}$", 3));
 
 /// How much of something is sold: up to a million, with up to three decimals. Kept in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantity(i64);
+pub struct LineQuantity(i64);
 
-/// Why a text is no [`Quantity`].
+/// Why a text is no [`LineQuantity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a decimal such as \"2.5\": more than 0, at most 1000000, with up to 3 decimals")]
-pub struct InvalidQuantity;
+pub struct InvalidLineQuantity;
 
-impl Quantity {
+impl LineQuantity {
     /// The thousandths.
     pub const fn thousandths(self) -> i64 {
         self.0
     }
 }
 
-impl FromStr for Quantity {
-    type Err = InvalidQuantity;
+impl FromStr for LineQuantity {
+    type Err = InvalidLineQuantity;
 
-    fn from_str(raw: &str) -> Result<Self, InvalidQuantity> {
+    fn from_str(raw: &str) -> Result<Self, InvalidLineQuantity> {
         let (whole, part) = raw.split_once('.').unwrap_or((raw, "0"));
         let is_plain =
             |digits: &str, most| (1..=most).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit());
         if !is_plain(whole, 7) || !is_plain(part, 3) {
-            return Err(InvalidQuantity);
+            return Err(InvalidLineQuantity);
         }
-        let number = |digits: &str| digits.parse::<i64>().map_err(|_| InvalidQuantity);
+        let number = |digits: &str| digits.parse::<i64>().map_err(|_| InvalidLineQuantity);
         let thousandths = number(whole)? * 1000 + number(&format!("{part:0<3}"))?;
-        if (1..=1_000_000_000).contains(&thousandths) { Ok(Self(thousandths)) } else { Err(InvalidQuantity) }
+        if (1..=1_000_000_000).contains(&thousandths) { Ok(Self(thousandths)) } else { Err(InvalidLineQuantity) }
     }
 }
 
 /// In the shortest spelling: `2.5`, `1`.
-impl fmt::Display for Quantity {
+impl fmt::Display for LineQuantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, part) = (self.0 / 1000, format!("{:03}", self.0 % 1000));
         match part.trim_end_matches('0') {
@@ -114,7 +114,7 @@ impl fmt::Display for Quantity {
     }
 }
 
-json_schema!(Quantity, tenantry_tenancy::schema::pattern(r"^[0-9]{1,7}(\.[0-9]{1,3})?$", 11));
+json_schema!(LineQuantity, tenantry_tenancy::schema::pattern(r"^[0-9]{1,7}(\.[0-9]{1,3})?$", 11));
 
 /// A type that JSON spells as a text.
 macro_rules! spelled {
@@ -134,7 +134,7 @@ macro_rules! spelled {
 }
 
 spelled!(Currency);
-spelled!(Quantity);
+spelled!(LineQuantity);
 
 /// A type that JSON spells as a whole number within bounds.
 macro_rules! bounded {
@@ -215,13 +215,13 @@ mod tests {
             ("1.010", 1010, "1.01"),
             ("007", 7000, "7"),
         ] {
-            let quantity: Quantity = raw.parse().unwrap();
+            let quantity: LineQuantity = raw.parse().unwrap();
             assert_eq!((quantity.thousandths(), quantity.to_string().as_str()), (thousandths, shown));
         }
         for raw in
             ["", "0", "0.000", "-1", "+1", "1.", ".5", "1.0001", "1e3", "1000000.001", "99999999", "1,5", " 1", "١"]
         {
-            assert_eq!(raw.parse::<Quantity>(), Err(InvalidQuantity), "{raw}");
+            assert_eq!(raw.parse::<LineQuantity>(), Err(InvalidLineQuantity), "{raw}");
         }
     }
 

@@ -35,7 +35,8 @@ begin
     -- In one order, or two instances would wait for each other.
     order by c.tenant_id, c.id, used.hour, used.route, used.method, used.status
   on conflict on constraint api_client_usage_key
-    do update set calls = kept.calls + excluded.calls, last_at = greatest(kept.last_at, excluded.last_at);
+    do update set calls = kept.calls + excluded.calls,
+      last_at = case when kept.last_at > excluded.last_at then kept.last_at else excluded.last_at end;
 end $$;
 revoke all on function registry.note_api_client_uses(
   uuid[], uuid[], uuid[], timestamptz[], text[], text[], integer[], bigint[], timestamptz[], timestamptz) from public;

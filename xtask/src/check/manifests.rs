@@ -16,6 +16,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("tenantry-auth", Uses::These(&["tenantry-tenancy"])),
     ("tenantry-infra", Uses::ModulesAnd(&["tenantry-app", "tenantry-auth", "tenantry-tenancy"])),
     ("tenantry-api", Uses::ModulesAnd(&["tenantry-app", "tenantry-auth", "tenantry-tenancy"])),
+    ("embed", Uses::ModulesAnd(&["tenantry-tenancy"])),
     ("tenantry-server", Uses::All),
     ("tenantry-tests", Uses::All),
     ("xtask", Uses::All),

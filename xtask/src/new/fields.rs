@@ -298,6 +298,13 @@ pub(super) fn blocks(fields: &[Field], title: &str, thing: &str, things: &str) -
                 )
             }),
         ),
+        (
+            "examples",
+            each(&|field| match field.kind {
+                Kind::Line | Kind::Text => format!("(\"{}\", \"The {} of one\"),", field.of(thing), field.says()),
+                _ => String::new(),
+            }),
+        ),
         ("columns", each(&Field::column)),
         ("table_columns", each(&|field| format!("        {} -> {},", field.name, field.row_type().2))),
         (

@@ -93,8 +93,10 @@ pub(super) struct DownloadUrlBody {
 /// Where content can be sent to, once, by whoever knows it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct UploadUrlView {
+    #[schema(examples("https://api.example.com/files/6Jt3m1r0yQm9rT4k"))]
     url: String,
     /// By which method.
+    #[schema(examples("PUT"))]
     method: &'static str,
     /// With which headers.
     headers: BTreeMap<&'static str, String>,
@@ -105,8 +107,10 @@ pub(super) struct UploadUrlView {
 /// Where content can be got, by whoever knows it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct DownloadUrlView {
+    #[schema(examples("https://api.example.com/files/6Jt3m1r0yQm9rT4k"))]
     url: String,
     /// By which method.
+    #[schema(examples("GET"))]
     method: &'static str,
     /// A download must have begun by then.
     expires_at: DateTime<Utc>,

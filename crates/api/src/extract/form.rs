@@ -69,11 +69,7 @@ impl Input for OauthForm {
     }
 
     fn describe(operation: &mut Operation) {
-        let text = || serde_json::json!({ "type": "string" });
-        let names = ["grant_type", "scope", "token", "token_type_hint", "client_id", "client_secret"];
-        let fields: serde_json::Map<_, _> = names.into_iter().map(|name| (name.to_owned(), text())).collect();
-        let schema = serde_json::json!({ "type": "object", "properties": fields });
-        operation.oauth_form::<OauthError>(&schema, &[StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED]);
+        operation.oauth_form::<OauthError>(&[StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED]);
     }
 }
 

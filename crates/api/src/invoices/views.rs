@@ -6,7 +6,7 @@ use tenantry_billing::invoices::{
     BillTo, CustomerId, Invoice, InvoiceChange, InvoiceId, InvoiceNotes, InvoiceStatus, NewInvoice,
 };
 use tenantry_billing::lines::{Line, LineDescription, Lines};
-use tenantry_billing::money::{Currency, Price, Quantity, TaxRate};
+use tenantry_billing::money::{Currency, LineQuantity, Price, TaxRate};
 use tenantry_billing::series::Series;
 use tenantry_tenancy::Day;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::extract::present;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct InvoiceLineView {
     description: LineDescription,
-    quantity: Quantity,
+    quantity: LineQuantity,
     unit_price: Price,
     tax_basis_points: TaxRate,
     /// `quantity × unit_price`, rounded.
@@ -119,7 +119,6 @@ pub(super) struct InvoiceBody {
     /// What its amounts are in (ISO 4217).
     currency: Currency,
     /// What is sold.
-    #[schema(inline)]
     lines: Lines,
     /// What it is numbered within; `INV` if not given.
     #[serde(default)]
@@ -160,7 +159,7 @@ pub(super) struct InvoicePatch {
     currency: Option<Currency>,
     /// All lines, in place of those there are.
     #[serde(default, deserialize_with = "present")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     lines: Option<Lines>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]

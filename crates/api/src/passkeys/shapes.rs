@@ -39,14 +39,19 @@ pub(super) struct CreationOptions {
 
 #[derive(Serialize, ToSchema)]
 struct RelyingPartyEntity {
+    #[schema(examples("api.example.com"))]
     id: String,
+    #[schema(examples("Tenantry"))]
+    #[schema(examples("Tenantry"))]
     name: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct UserEntity {
+    #[schema(examples("AZytLFxAfMCAAD8dXJsqEA"))]
     id: String,
+    #[schema(examples("ada@example.com"))]
     name: String,
     display_name: String,
 }
@@ -61,6 +66,7 @@ struct CredentialParameters {
 #[derive(Serialize, ToSchema)]
 pub(super) struct CredentialDescriptor {
     r#type: CredentialType,
+    #[schema(examples("AbUvDcNL3r5hZkH2q1w"))]
     id: String,
 }
 
@@ -128,6 +134,7 @@ fn described(ids: Vec<String>) -> Vec<CredentialDescriptor> {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "browsers write more than is needed")]
 pub(super) struct MadeCredential {
+    #[schema(examples("AbUvDcNL3r5hZkH2q1w"))]
     pub(super) id: String,
     #[serde(default)]
     raw_id: Option<String>,
@@ -162,6 +169,7 @@ pub(super) struct AttestationResponse {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "browsers write more than is needed")]
 pub(super) struct SignedCredential {
+    #[schema(examples("AbUvDcNL3r5hZkH2q1w"))]
     pub(super) id: String,
     #[serde(default)]
     raw_id: Option<String>,
