@@ -16,7 +16,7 @@ run: ## Start everything: a private PostgreSQL, three seeded tenants, the API on
 # The tests of the commands build the program that the end-to-end tests start. Those come last: their summary ends the run.
 test: ## Run every test, on a temporary PostgreSQL
 	@scripts/ensure-postgres --test
-	$(CARGO) test --workspace --lib --bins --test servers --test commands
+	$(CARGO) test --workspace --lib --bins --test servers --test commands --test generator
 	$(CARGO) test --workspace --doc
 	$(CARGO) test --workspace --test e2e
 

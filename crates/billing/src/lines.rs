@@ -1,6 +1,10 @@
 //! The lines of an invoice, and what they add up to.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenantry_tenancy::{json_schema, text};
 
 use crate::money::{GREATEST, LineQuantity, Price, TaxRate, rounded};
@@ -15,7 +19,7 @@ text!(
 /// Something that is sold. Its amounts follow from it: `quantity × unit_price` is rounded to the minor unit, the tax on that
 /// once more, line by line, half away from zero.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Line {
     /// What.
     pub description: LineDescription,
@@ -40,6 +44,33 @@ impl Amounts {
     /// With tax.
     pub const fn total(self) -> i64 {
         self.net + self.tax
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// From an object and nothing else. What is derived also reads an array, as the fields in their order.
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Line;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Line, A::Error> {
+                Line::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
     }
 }
 

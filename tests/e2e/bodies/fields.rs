@@ -117,7 +117,8 @@ async fn a_field_of_the_wrong_type_is_named() {
                 }
                 let body = with_field(example.body.as_ref().unwrap(), &name, value);
                 // Of several things, the one at fault is named.
-                let is_item = value.len() > 2 && value.starts_with('[') && schema.pointer("/items/$ref").is_some();
+                let of_things = schema.pointer("/items/$ref").is_some() || schema["items"]["type"] == "object";
+                let is_item = value.len() > 2 && value.starts_with('[') && of_things;
                 let named = if is_item { format!("{name}[0]") } else { name.clone() };
                 raw(&examples, example, body).send().await.expect_field(400, &named);
             }

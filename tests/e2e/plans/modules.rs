@@ -36,7 +36,7 @@ pub(super) fn rows(schema: SchemaName) -> String {
          insert into {schema}.search_words (tenant_id, resource, word, row_id)
            select tenant_id, resource, name, id
            from {schema}.projects, (values ('documents'), ('customers'), ('suppliers'), ('products'), ('invoices')) resources (resource);
-         {analysed}"
+         {analysed} analyze {schema}.search_words;"
     )
 }
 
