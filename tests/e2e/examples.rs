@@ -242,7 +242,10 @@ impl Examples {
         if let Some(items) = schema.get("items") {
             return json!([Box::pin(self.value(name, items)).await]);
         }
-        match (schema["format"].as_str(), schema["type"].as_str()) {
+        // What may be null is what it is otherwise.
+        let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+        let kind = types.iter().filter_map(Value::as_str).find(|it| *it != "null");
+        match (schema["format"].as_str(), kind) {
             _ if name == "sha256" => json!("5".repeat(64)),
             _ if name == "media_type" => json!("text/plain"),
             _ if name == "currency" => json!("EUR"),
