@@ -234,7 +234,8 @@ impl Examples {
         object.into()
     }
 
-    async fn value(&self, name: &str, schema: &Value) -> Value {
+    /// A value that fits a schema; an id is one of something that was made for it.
+    pub async fn value(&self, name: &str, schema: &Value) -> Value {
         let schema = self.resolved(schema);
         if let Some(words) = schema["enum"].as_array() {
             return words[0].clone();
@@ -257,6 +258,7 @@ impl Examples {
             _ if name == "service" => json!("an-example"),
             _ if name == "reason" => json!(format!("reason {}", unique())),
             (Some("uuid"), _) if name == "assignee" => json!(self.user),
+            (Some("uuid"), _) if name == "row_id" => json!(self.create("/api/v1/projects").await),
             (Some("uuid"), _) => {
                 // Of whatever module it is.
                 let end = format!("/{name}s");
