@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail that way")]
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,19 @@ fn built() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated-target")
 }
 
+/// Every source with its length.
+fn files(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() {
+            all.append(&mut files(&entry.path()));
+        } else {
+            all.insert(entry.path(), entry.metadata().unwrap().len());
+        }
+    }
+    all
+}
+
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -117,7 +131,11 @@ fn a_new_resource_builds_and_passes_without_an_edit() {
         assert!(tests.contains(passed), "{passed}: {tests}");
     }
 
-    // Nothing that exists is overwritten.
-    let again = Command::new(xtask).current_dir(&folder).args(["new", "sales/leads", "name:line"]).output().unwrap();
-    assert!(!again.status.success());
+    // Nothing that exists is overwritten, and where something is amiss nothing is written.
+    for refused in ["sales/leads", "auth/plans"] {
+        let before = files(&folder);
+        let again = Command::new(xtask).current_dir(&folder).args(["new", refused, "name:line"]).output().unwrap();
+        assert!(!again.status.success());
+        assert_eq!(files(&folder), before);
+    }
 }

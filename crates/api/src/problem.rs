@@ -203,7 +203,7 @@ impl ApiError {
         self
     }
 
-    /// The document. `rejection_status` stands in for 401 where an operator wants it so.
+    /// The document. `status` stands in for 401 where an operator wants it so.
     pub(crate) fn problem(&self, request_id: RequestId, status: StatusCode) -> Problem {
         Problem {
             r#type: format!("/problems/{}", self.code),

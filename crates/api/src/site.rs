@@ -34,7 +34,7 @@ impl Site {
         Self { origin, is_secure }
     }
 
-    /// A page of ours, for links in mails.
+    /// The absolute URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }

@@ -1,4 +1,4 @@
-//! Proves who is calling: a password, a token, later a key or a cookie goes in, a [`Principal`] comes out.
+//! Proves who is calling: a password, a token, a key or a cookie goes in, a [`Principal`] comes out.
 //!
 //! Depends on `tenantry-tenancy` only and knows neither HTTP nor a database: what it must look up it asks of a port,
 //! such as [`CredentialStore`], and the vocabulary's `Directory`. Start reading at [`authenticator`], the front door; then

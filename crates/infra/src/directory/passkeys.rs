@@ -1,4 +1,4 @@
-//! Passkeys and their ceremonies, through the functions of `migrations/registry/0019_passkeys`.
+//! Passkeys and their ceremonies, through the functions of `migrations/registry/0021_passkeys`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
