@@ -37,6 +37,7 @@ mod injection;
 mod invoices;
 mod isolation;
 mod joining;
+mod limits;
 mod lists;
 mod lockout;
 mod members;

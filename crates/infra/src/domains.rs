@@ -47,6 +47,11 @@ impl DomainRepo for PgTenantTx {
         self.load_one(query).await?.map(Domain::try_from).transpose()
     }
 
+    async fn find_for_update(&mut self, id: DomainId) -> Result<Option<Domain>, StoreError> {
+        let found = self.rows_of(domains::table).filter(domains::id.eq(id.as_uuid()));
+        self.load_one(found.select(DomainRow::as_select()).for_update()).await?.map(Domain::try_from).transpose()
+    }
+
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Domain>, StoreError> {
         let rows = self.rows_of(domains::table).select(DomainRow::as_select()).limit(page.limit.get() as i64 + 1);
         let rows = match page.order {
@@ -63,7 +68,8 @@ impl DomainRepo for PgTenantTx {
         Ok(Page::cut(items, page.limit, |domain| domain.id.as_uuid()))
     }
 
-    async fn count(&mut self) -> Result<usize, StoreError> {
+    async fn count_for_insert(&mut self) -> Result<usize, StoreError> {
+        self.one_at_a_time().await?;
         let count: Option<i64> = self.load_one(self.rows_of(domains::table).select(count_star())).await?;
         trusted(usize::try_from(count.unwrap_or(0)))
     }

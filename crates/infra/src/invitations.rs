@@ -65,7 +65,8 @@ impl InvitationRepo for PgTenantTx {
         Ok(self.load_one(former.select(invitations::created_at)).await?)
     }
 
-    async fn count(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError> {
+    async fn count_for_insert(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError> {
+        self.one_at_a_time().await?;
         let unanswered = self.rows_of(invitations::table).filter(invitations::expires_at.gt(now));
         Ok(self.load_one(unanswered.select(count_star())).await?.unwrap_or_default())
     }

@@ -150,11 +150,14 @@ pub trait DomainRepo: Send {
     /// One domain.
     async fn find(&mut self, id: DomainId) -> Result<Option<Domain>, StoreError>;
 
+    /// One domain, which no other transaction can change until this one ends.
+    async fn find_for_update(&mut self, id: DomainId) -> Result<Option<Domain>, StoreError>;
+
     /// One page of domains.
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Domain>, StoreError>;
 
-    /// How many there are.
-    async fn count(&mut self) -> Result<usize, StoreError>;
+    /// How many there are. Until the transaction ends no other can add one.
+    async fn count_for_insert(&mut self) -> Result<usize, StoreError>;
 
     /// Stores a new domain. Fails with [`DomainError::Taken`] when the tenant has one of that name.
     async fn insert(&mut self, new: &NewDomain) -> Result<Domain, DomainError>;
@@ -171,7 +174,7 @@ pub async fn add(tx: &mut dyn AccessTx, new: &NewDomain, reserved: Option<&str>)
     if reserved.is_some_and(|reserved| new.name.is_within(reserved)) {
         return Err(DomainError::Reserved(new.name.clone()));
     }
-    if tx.domains().count().await? >= MOST {
+    if tx.domains().count_for_insert().await? >= MOST {
         return Err(DomainError::TooMany);
     }
     tx.domains().insert(new).await
@@ -201,7 +204,8 @@ pub async fn verify(
 
 /// Removes a domain.
 pub async fn remove(tx: &mut dyn AccessTx, id: DomainId, expected: &Expected) -> Result<(), DomainError> {
-    expected.admit(show(tx, id).await?.version)?;
+    let domain = tx.domains().find_for_update(id).await?.ok_or(DomainError::NotFound(id))?;
+    expected.admit(domain.version)?;
     if tx.domains().delete(id).await? { Ok(()) } else { Err(DomainError::NotFound(id)) }
 }
 

@@ -57,8 +57,8 @@ pub trait InvitationRepo: Send {
     /// When this address was invited, if it was.
     async fn invited_at(&mut self, email: &Email) -> Result<Option<DateTime<Utc>>, StoreError>;
 
-    /// How many invitations can be answered after `now`.
-    async fn count(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError>;
+    /// How many invitations can be answered after `now`. Until the transaction ends no other can add one.
+    async fn count_for_insert(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError>;
 
     /// Stores an invitation in place of one to the same address that was sent before `pause`.
     ///
@@ -80,7 +80,7 @@ pub async fn invite(
     match tx.invitations().invited_at(&new.email).await? {
         Some(before) if before > pause => return Err(MembershipError::JustInvited),
         Some(_) => {}
-        None if tx.invitations().count(new.created_at).await? >= UNANSWERED => {
+        None if tx.invitations().count_for_insert(new.created_at).await? >= UNANSWERED => {
             return Err(MembershipError::TooManyInvited);
         }
         None => {}
