@@ -1,6 +1,6 @@
 //! `/api/v1/api-clients`: the machine clients of a tenant.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone, Resource, Show};
+use crate::reply::{CreatedResource, Gone, Resource, Show};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/api-clients";
@@ -112,6 +112,12 @@ struct ApiClientSecretView {
     updated_at: DateTime<Utc>,
 }
 
+impl Versioned for ApiClientSecretView {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
 impl ApiClientSecretView {
     fn new(client: ApiClient, secret: &ClientSecret) -> Self {
         let ApiClientView { id, name, scopes, enabled, version, created_at, updated_at } = client.into();
@@ -150,9 +156,10 @@ struct ApiClientPatch {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SecretRotationBody {
-    /// How long the current secret is good beside the new one: up to a week. With 0 it is withdrawn at once, and every
-    /// token that was had for it is void.
-    overlap_seconds: Overlap,
+    /// How long the current secret is good beside the new one: up to a week, a day if not given. With 0 it is withdrawn at
+    /// once, and every token that was had for it is void.
+    #[serde(default)]
+    overlap_seconds: Option<Overlap>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -184,12 +191,12 @@ async fn create(
     caller: Can<WriteApiClients>,
     store: Store,
     Body(body): Body<ApiClientBody>,
-) -> Result<Created<ApiClientSecretView>, ApiError> {
+) -> Result<CreatedResource<ApiClientSecretView>, ApiError> {
     let (maker, secret) = (caller.principal().permissions(), ClientSecret::generate());
     let new = NewApiClient { id: ApiClientId::generate(), name: body.name, scopes: body.scopes.permissions() };
     let digest = digest(&secret);
     let made = store.write(&caller, async |tx| api_clients::create(tx.access(), maker, &new, &digest).await).await?;
-    Ok(Created { location: format!("{PATH}/{}", made.id), view: ApiClientSecretView::new(made, &secret) })
+    Ok(CreatedResource { location: format!("{PATH}/{}", made.id), view: ApiClientSecretView::new(made, &secret) })
 }
 
 async fn show(
@@ -248,7 +255,7 @@ async fn rotate_secret(
     Body(body): Body<SecretRotationBody>,
 ) -> Result<Show<ApiClientSecretView>, ApiError> {
     let (rotator, secret) = (caller.principal().permissions(), ClientSecret::generate());
-    let (overlap, digest) = (body.overlap_seconds.as_delta(), digest(&secret));
+    let (overlap, digest) = (body.overlap_seconds.unwrap_or_default().as_delta(), digest(&secret));
     let rotated = store
         .write(&caller, async |tx| {
             api_clients::rotate_secret(tx.access(), &**clock, rotator, id, overlap, &digest).await
@@ -265,11 +272,7 @@ impl From<ApiClientError> for ApiError {
     fn from(error: ApiClientError) -> Self {
         match error {
             ApiClientError::NotFound(_) => Self::not_found("api client"),
-            ApiClientError::Exceeds => {
-                let mut exceeds = Self::invalid("scopes", "exceeds", error.to_string());
-                (exceeds.status, exceeds.code) = (StatusCode::FORBIDDEN, "forbidden");
-                exceeds
-            }
+            ApiClientError::Exceeds => Self::exceeds("scopes", error.to_string()),
             ApiClientError::Stale(stale) => stale.into(),
             ApiClientError::Store(error) => error.into(),
         }

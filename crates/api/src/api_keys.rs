@@ -250,7 +250,7 @@ impl From<ApiKeyError> for ApiError {
         let message = error.to_string();
         match error {
             ApiKeyError::NotFound(_) => Self::not_found("API key"),
-            ApiKeyError::Scopes(_) => Self::invalid("scopes", "forbidden", message),
+            ApiKeyError::Scopes(_) => Self::exceeds("scopes", message),
             ApiKeyError::TooPowerful(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             ApiKeyError::Network(_) => Self::invalid("networks", "forbidden", message),
             ApiKeyError::Expiry => Self::invalid("expires_at", "invalid", message),

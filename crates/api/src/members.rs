@@ -137,7 +137,8 @@ impl From<MembershipError> for ApiError {
         match error {
             MembershipError::NotFound(_) => Self::not_found("member"),
             MembershipError::RoleUnknown(_) => Self::invalid("role", "unknown", message),
-            MembershipError::Exceeds(_) | MembershipError::Outranked(_) | MembershipError::OwnersOnly => {
+            MembershipError::Exceeds(_) => Self::exceeds("role", message),
+            MembershipError::Outranked(_) | MembershipError::OwnersOnly => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", message)
             }
             MembershipError::LastOwner => Self::conflict("role", message),

@@ -116,6 +116,12 @@ impl ApiError {
         Self { status: StatusCode::CONFLICT, code: "conflict", ..conflict }
     }
 
+    /// Nobody gives what they do not have: a field allows more than the caller may.
+    pub(crate) fn exceeds(field: &'static str, message: impl Into<String>) -> Self {
+        let exceeds = Self::invalid(field, "exceeds", message);
+        Self { status: StatusCode::FORBIDDEN, code: "forbidden", ..exceeds }
+    }
+
     /// There is no such thing, or it is another tenant's: nobody can tell which. Says nothing of the id asked for.
     pub(crate) fn not_found(what: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
