@@ -163,7 +163,7 @@ async fn list(
 ) -> Result<PageView<ApiKeyView>, ApiError> {
     let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
     let list = List::open(&cursors, caller.tenant(), "api-keys".to_owned(), &paging)?;
-    let page = store.read(&caller, async |tx| tx.access().api_keys().list(list.page).await).await?;
+    let page = store.read(&caller, async |tx| tx.access().api_keys().list(&list.page).await).await?;
     Ok(list.view(page))
 }
 
