@@ -195,7 +195,9 @@ async fn create(
     let (maker, secret) = (caller.principal().permissions(), ClientSecret::generate());
     let new = NewApiClient { id: ApiClientId::generate(), name: body.name, scopes: body.scopes.permissions() };
     let digest = digest(&secret);
-    let made = store.write(&caller, async |tx| api_clients::create(tx.access(), maker, &new, &digest).await).await?;
+    let made = store
+        .write(&caller, async |tx| api_clients::create(tx.access().api_clients(), maker, &new, &digest).await)
+        .await?;
     Ok(CreatedResource { location: format!("{PATH}/{}", made.id), view: ApiClientSecretView::new(made, &secret) })
 }
 
@@ -204,7 +206,7 @@ async fn show(
     store: Store,
     PathId(id): PathId<ApiClientId>,
 ) -> Result<Resource<ApiClientView>, ApiError> {
-    let client = store.read(&caller, async |tx| api_clients::show(tx.access(), id).await).await?;
+    let client = store.read(&caller, async |tx| api_clients::show(tx.access().api_clients(), id).await).await?;
     Ok(Resource(client.into()))
 }
 
@@ -217,7 +219,8 @@ async fn usage(
 ) -> Result<PageView<ClientUseView>, ApiError> {
     let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
     let list = List::open(&cursors, caller.tenant(), format!("usage of {id}"), &paging)?;
-    let page = store.read(&caller, async |tx| api_clients::usage(tx.access(), id, &list.page).await).await?;
+    let page =
+        store.read(&caller, async |tx| api_clients::usage(tx.access().api_clients(), id, &list.page).await).await?;
     Ok(list.view(page))
 }
 
@@ -232,7 +235,9 @@ async fn change(
     let ApiClientPatch { name, scopes, enabled } = patch;
     let change = ApiClientChange { name, scopes: scopes.map(Scopes::permissions), enabled };
     let client = store
-        .write(&caller, async |tx| api_clients::change(tx.access(), changer, id, &expected, &change).await)
+        .write(&caller, async |tx| {
+            api_clients::change(tx.access().api_clients(), changer, id, &expected, &change).await
+        })
         .await?;
     Ok(Resource(client.into()))
 }
@@ -243,7 +248,7 @@ async fn delete(
     PathId(id): PathId<ApiClientId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
-    store.write(&caller, async |tx| api_clients::delete(tx.access(), id, &expected).await).await?;
+    store.write(&caller, async |tx| api_clients::delete(tx.access().api_clients(), id, &expected).await).await?;
     Ok(Gone)
 }
 
@@ -258,7 +263,7 @@ async fn rotate_secret(
     let (overlap, digest) = (body.overlap_seconds.unwrap_or_default().as_delta(), digest(&secret));
     let rotated = store
         .write(&caller, async |tx| {
-            api_clients::rotate_secret(tx.access(), &**clock, rotator, id, overlap, &digest).await
+            api_clients::rotate_secret(tx.access().api_clients(), &**clock, rotator, id, overlap, &digest).await
         })
         .await?;
     Ok(Show(ApiClientSecretView::new(rotated, &secret)))

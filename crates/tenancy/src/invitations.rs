@@ -75,7 +75,7 @@ pub async fn invite(
     by: Administrator,
     new: &NewInvitation,
 ) -> Result<Invitation, MembershipError> {
-    memberships::check_gift(tx, by, &new.role).await?;
+    memberships::check_gift(tx.memberships(), by, &new.role).await?;
     let pause = new.created_at - PAUSE;
     match tx.invitations().invited_at(&new.email).await? {
         Some(before) if before > pause => return Err(MembershipError::JustInvited),
