@@ -3,9 +3,12 @@
 use super::*;
 use crate::Permission;
 
-/// Clients in memory, each with its secrets and until when they are good.
+/// Secrets, and until when they are good.
+type Secrets = Vec<(SecretDigest, Option<DateTime<Utc>>)>;
+
+/// Clients in memory, each with its secrets.
 #[derive(Default)]
-struct Clients(Vec<(ApiClient, Vec<(SecretDigest, Option<DateTime<Utc>>)>)>);
+struct Clients(Vec<(ApiClient, Secrets)>);
 
 /// When it is.
 struct Standing;
@@ -17,7 +20,7 @@ impl Clock for Standing {
 }
 
 impl Clients {
-    fn secrets(&mut self, id: ApiClientId) -> &mut Vec<(SecretDigest, Option<DateTime<Utc>>)> {
+    fn secrets(&mut self, id: ApiClientId) -> &mut Secrets {
         &mut self.0.iter_mut().find(|(client, _)| client.id == id).unwrap().1
     }
 }
