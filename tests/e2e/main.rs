@@ -54,6 +54,7 @@ mod process;
 mod production;
 mod products;
 mod projects;
+mod proven_factors;
 mod provisioning;
 mod queries;
 mod required_factors;

@@ -204,8 +204,13 @@ impl Authenticator {
     pub async fn switch(&self, user: UserId, session: SessionId, tenant: &str) -> Result<Option<Tokens>, LoginError> {
         let memberships = self.accounts.find(user).await?.map_or_else(Vec::new, |account| account.memberships);
         let Ok(membership) = choose(&memberships, Some(tenant)) else { return Ok(None) };
-        if self.lacks_factor(user, membership.tenant).await? {
-            return Err(LoginError::EnrolmentRequired(None));
+        if self.lacks_factor(session, membership.tenant).await? {
+            let has_factor = self.has_factor(user).await?;
+            return Err(if has_factor {
+                LoginError::SecondFactorRequired(None)
+            } else {
+                LoginError::EnrolmentRequired(None)
+            });
         }
         match self.begin(user, membership.tenant, Ground::Session(session)).await {
             Err(LoginError::Rejected(Rejection::Membership)) => Ok(None),

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tenantry_tenancy::{Email, Network, StoreError, UserId};
 
 use crate::opaque::{self, Secret};
-use crate::{Authenticator, TokenDigest};
+use crate::{Arrival, Authenticator, TokenDigest};
 
 const PREFIX: &str = "tnd_";
 
@@ -60,6 +60,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// An attempt to get in as whoever has this address.
+    pub(crate) fn new(address: Email, arrival: Arrival<'_>, now: DateTime<Utc>) -> Self {
+        let network = arrival.origin.address.map(Network::around);
+        let device = arrival.device.and_then(DeviceToken::parse);
+        Self { address, network, device: device.as_ref().map(DeviceToken::digest), now }
+    }
+
     /// The network as text; all that is not known is one.
     pub fn network(&self) -> String {
         self.network.map_or_else(|| "unknown".to_owned(), |network| network.to_string())
@@ -113,6 +120,18 @@ impl std::fmt::Display for Again {
 }
 
 impl Authenticator {
+    /// Takes note that an attempt has succeeded; tells what the device is known by from now on.
+    pub(crate) async fn welcome(
+        &self,
+        attempt: &Attempt,
+        person: UserId,
+        arrival: Arrival<'_>,
+    ) -> Result<DeviceToken, StoreError> {
+        let fresh = DeviceToken::generate();
+        let is_new = self.attempts.welcome(attempt, person, &fresh.digest()).await?;
+        Ok(arrival.device.and_then(DeviceToken::parse).filter(|_| !is_new).unwrap_or(fresh))
+    }
+
     /// Whether somebody proves this once more. Who must wait is told that they do not, as at a login.
     pub(crate) async fn proves_again<E: From<StoreError>>(
         &self,

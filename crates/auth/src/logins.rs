@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{Email, Network, SessionId, StoreError, TenantId, UserId};
+use tenantry_tenancy::{Email, SessionId, StoreError, TenantId, UserId};
 
 use crate::lockout::Attempt;
 use crate::refresh::GRACE;
@@ -52,9 +52,18 @@ pub struct LoginAttempt<'a> {
     pub device: Option<&'a str>,
 }
 
-/// Somebody who proved who they are, and the tenant they asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Proven {
+/// Where somebody is who is about to be let in.
+#[derive(Clone, Copy, Default)]
+pub struct Arrival<'a> {
+    /// Where they are.
+    pub origin: Origin,
+    /// The token of the device, if it was given one.
+    pub device: Option<&'a str>,
+}
+
+/// Somebody who proved who they are, and the tenant they asked for. Good for one session.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Proven {
     pub(crate) user: UserId,
     pub(crate) tenant: TenantId,
     pub(crate) device: DeviceToken,
@@ -64,7 +73,11 @@ pub(crate) struct Proven {
 impl Authenticator {
     /// Logs a person in at the tenant named by slug or id, or at the only active one the person belongs to.
     pub async fn login(&self, attempt: LoginAttempt<'_>) -> Result<Tokens, LoginError> {
-        let proven = self.prove_person(attempt).await?;
+        self.let_in(self.prove_person(attempt).await?).await
+    }
+
+    /// Begins a session with tokens.
+    pub async fn let_in(&self, proven: Proven) -> Result<Tokens, LoginError> {
         let tokens = self.begin(proven.user, proven.tenant, Ground::Proof(proven.proof)).await?;
         Ok(Tokens { device: Some(proven.device), ..tokens })
     }
@@ -75,13 +88,9 @@ impl Authenticator {
     /// the same, also for somebody who must wait: their password is not even compared. That a tenant must be named, or a code
     /// given, is only told to whom the password was proven.
     pub(crate) async fn prove_person(&self, attempt: LoginAttempt<'_>) -> Result<Proven, LoginError> {
-        let device = attempt.device.and_then(DeviceToken::parse);
-        let counted = Attempt {
-            address: Email::parse(attempt.email).unwrap_or_else(|_| nobody()),
-            network: attempt.origin.address.map(Network::around),
-            device: device.as_ref().map(DeviceToken::digest),
-            now: self.clock.now(),
-        };
+        let arrival = Arrival { origin: attempt.origin, device: attempt.device };
+        let address = Email::parse(attempt.email).unwrap_or_else(|_| nobody());
+        let counted = Attempt::new(address, arrival, self.clock.now());
         // Before anything waits for the database: who is turned away because of all the others takes nothing from them.
         let place = self.passwords.place()?;
         let admitted = self.attempts.admit(&counted).await?;
@@ -100,9 +109,7 @@ impl Authenticator {
         if !second_factor && self.requires_factor(membership.tenant).await? {
             return Err(LoginError::EnrolmentRequired(Some(ticket(Purpose::Enrol))));
         }
-        let fresh = DeviceToken::generate();
-        let is_new = self.attempts.welcome(&counted, login.user, &fresh.digest()).await?;
-        let device = device.filter(|_| !is_new).unwrap_or(fresh);
+        let device = self.welcome(&counted, login.user, arrival).await?;
         let proof = Proof { password_hash, second_factor };
         Ok(Proven { user: login.user, tenant: membership.tenant, device, proof })
     }
@@ -127,7 +134,7 @@ impl Authenticator {
             RotationOutcome::Unknown => return Err(Rejection::RefreshUnknown.into()),
         };
         let LiveSession { session, user, tenant, version, grant, expires_at } = live;
-        if self.lacks_factor(user, tenant).await? {
+        if self.lacks_factor(session, tenant).await? {
             // Or the token that was used up here would look stolen the next time.
             self.session_store.revoke(user, session, now).await?;
             return Err(Rejection::FactorMissing.into());

@@ -23,7 +23,8 @@ fn indifferent(example: &Example) -> Option<u16> {
         path if path.starts_with("/api/v1/auth/password/") => None,
         // Whoever has no authenticator, or not proven the password, is told that first.
         "/api/v1/me/totp/confirm" => Some(409),
-        "/api/v1/me/totp/remove" | "/api/v1/me/recovery-codes" => Some(400),
+        "/api/v1/me/totp" | "/api/v1/me/totp/remove" | "/api/v1/me/recovery-codes" => Some(400),
+        path if path.starts_with("/api/v1/me/passkeys/") => Some(400),
         // Neither is a login: the token is good or not, whatever else is sent.
         "/api/v1/auth/invitations/accept" | "/api/v1/signup/confirm" => Some(400),
         path => path.starts_with("/api/v1/auth/").then_some(401),

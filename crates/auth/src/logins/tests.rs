@@ -278,9 +278,10 @@ async fn a_login_in_flight_ends_with_the_password_or_the_factor_that_it_did_not_
     };
     assert!(begin(proof(false)).await.is_ok() && browser(proof(false)).await.is_some());
 
-    let secret = world.authenticator.begin_totp(user, PASSWORD).await.unwrap();
+    let (_, secret) = world.authenticator.begin_totp(user, PASSWORD, None).await.unwrap();
     let code = secret.code_at(world.authenticator.clock.now());
-    world.authenticator.confirm_totp(user, &code, RequestId::generate()).await.unwrap();
+    let confirmed = world.authenticator.confirm_totp(user, SessionId::generate(), &code, RequestId::generate());
+    confirmed.await.unwrap();
 
     assert!(begin(proof(false)).await.is_err() && browser(proof(false)).await.is_none(), "without the factor");
     assert!(begin(proof(true)).await.is_ok() && browser(proof(true)).await.is_some());
