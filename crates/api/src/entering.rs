@@ -4,13 +4,14 @@ use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use serde::Serialize;
-use tenantry_auth::{Arrival, Authenticator, Proven};
+use tenantry_auth::{Arrival, Authenticator, HostTenant, Proven};
 use tenantry_tenancy::{Clock, RequestId};
 use utoipa::ToSchema;
 
 use crate::auth::TokenView;
 use crate::devices::{WithDevice, device};
 use crate::extract::{Input, origin, request_id};
+use crate::hosts::host_tenant;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 use crate::reply::Show;
@@ -34,12 +35,15 @@ pub(crate) struct Door {
     site: Data<Site>,
     clock: Data<dyn Clock>,
     pub(crate) req: HttpRequest,
+    host: HostTenant,
 }
 
 impl Input for Door {
     async fn read(req: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError> {
+        let auth = <Data<Authenticator> as Input>::read(req, payload).await?;
         Ok(Self {
-            auth: <Data<Authenticator> as Input>::read(req, payload).await?,
+            host: host_tenant(req, &auth).await?,
+            auth,
             site: <Data<Site> as Input>::read(req, payload).await?,
             clock: <Data<dyn Clock> as Input>::read(req, payload).await?,
             req: req.clone(),
@@ -61,7 +65,7 @@ impl Door {
         if keeper.is_some() {
             OwnPage::check(&self.req)?;
         }
-        Ok(Arrival { origin: origin(&self.req), device: device(&self.site, self.req.headers()) })
+        Ok(Arrival { origin: origin(&self.req), device: device(&self.site, self.req.headers()), host: &self.host })
     }
 
     /// Lets somebody in: with a session that `keeper` keeps, or with tokens. The answer is made of what they get.

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::devices::{WithDevice, device};
 use crate::extract::{Body, CameFrom, PathId, Person};
+use crate::hosts::host_tenant;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 use crate::reply::{Gone, Reply, Show};
@@ -137,8 +138,9 @@ async fn begin(
 ) -> Result<WithDevice<WithCookies<Show<SessionView>>>, ApiError> {
     let SessionBody { username, password, tenant, otp, keeper } = &body;
     let device = device(&site, req.headers());
-    let attempt =
-        LoginAttempt { email: username, password, tenant: tenant.as_deref(), code: otp.as_deref(), origin, device };
+    let host = host_tenant(&req, &auth).await?;
+    let (tenant, code) = (tenant.as_deref(), otp.as_deref());
+    let attempt = LoginAttempt { email: username, password, tenant, code, origin, device, host: &host };
     let login = auth.log_in_browser(attempt, site.token(req.headers())?).await?;
     let Begun { view, cookies, device } = Begun::new(login, keeper.unwrap_or_default(), &site, clock.now());
     Ok(WithDevice { reply: WithCookies { reply: Show(view), cookies }, device })

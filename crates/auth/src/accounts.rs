@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{CredentialId, Email, PersonName, RequestId, SessionId, StoreError, UserId};
 
+use crate::HostTenant;
 use crate::credentials::{Ground, TokenDigest};
 use crate::lockout::Again;
 use crate::logins::choose;
@@ -203,7 +204,7 @@ impl Authenticator {
     /// can tell which.
     pub async fn switch(&self, user: UserId, session: SessionId, tenant: &str) -> Result<Option<Tokens>, LoginError> {
         let memberships = self.accounts.find(user).await?.map_or_else(Vec::new, |account| account.memberships);
-        let Ok(membership) = choose(&memberships, Some(tenant)) else { return Ok(None) };
+        let Ok(membership) = choose(&memberships, Some(tenant), &HostTenant::Anybodys) else { return Ok(None) };
         if self.lacks_factor(session, membership.tenant).await? {
             let has_factor = self.has_factor(user).await?;
             return Err(if has_factor {

@@ -15,6 +15,7 @@ pub mod credentials;
 mod enrolment;
 pub mod factors;
 mod gate;
+mod hosts;
 pub mod joining;
 pub mod keys;
 pub mod lockout;
@@ -53,6 +54,7 @@ pub use credentials::{
 };
 pub use enrolment::{Enrolled, EnrolmentError};
 pub use factors::{FactorError, FactorStore, StoredFactor, TotpSecret};
+pub use hosts::HostTenant;
 pub use joining::{
     Acceptance, Confirmation, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken,
 };

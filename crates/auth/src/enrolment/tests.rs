@@ -3,6 +3,7 @@ use std::time::Duration;
 use tenantry_tenancy::{Role, Tenant, UserId};
 
 use super::*;
+use crate::HostTenant;
 use crate::testing::World;
 use crate::testing::world::PASSWORD;
 use crate::{AuthError, LoginAttempt, Origin, Tokens};
@@ -80,6 +81,7 @@ async fn who_has_none_enrols_on_the_way_in_and_needs_it_from_then_on() {
         code: codes.first().map(String::as_str),
         origin: Origin::default(),
         device: None,
+        host: &HostTenant::Anybodys,
     };
     assert!(world.authenticator.login(attempt).await.is_ok());
 }

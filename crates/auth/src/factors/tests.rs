@@ -3,6 +3,7 @@ use std::time::Duration;
 use tenantry_tenancy::Role;
 
 use super::*;
+use crate::HostTenant;
 use crate::testing::World;
 use crate::testing::world::PASSWORD;
 use crate::{LoginAttempt, Origin, Tokens};
@@ -28,7 +29,15 @@ async fn confirm(world: &World, user: UserId, code: &str) -> Result<Vec<String>,
 
 async fn log_in(world: &World, code: Option<&str>) -> Result<Tokens, LoginError> {
     let origin = Origin::default();
-    let attempt = LoginAttempt { email: ADA, password: PASSWORD, tenant: None, code, origin, device: None };
+    let attempt = LoginAttempt {
+        email: ADA,
+        password: PASSWORD,
+        tenant: None,
+        code,
+        origin,
+        device: None,
+        host: &HostTenant::Anybodys,
+    };
     world.authenticator.login(attempt).await
 }
 
@@ -62,6 +71,7 @@ async fn a_code_without_the_password_tells_nothing() {
         code,
         origin: Origin::default(),
         device: None,
+        host: &HostTenant::Anybodys,
     };
 
     for code in [None, Some(code.as_str()), Some("000000")] {

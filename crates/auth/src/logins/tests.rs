@@ -253,8 +253,8 @@ fn a_slug_that_looks_like_an_id_does_not_stand_in_for_the_tenant_of_that_id() {
     let id: TenantId = "a18f0c5e-7f6a-4cc0-8000-3f1d5c9b2a10".parse().unwrap();
     let both = [membership(TenantId::random(), &id.to_string()), membership(id, "acme")];
 
-    assert_eq!(choose(&both, Some(&id.to_string())).unwrap(), &both[1]);
-    assert_eq!(choose(&both[..1], Some(&id.to_string())).unwrap(), &both[0]);
+    assert_eq!(choose(&both, Some(&id.to_string()), &HostTenant::Anybodys).unwrap(), &both[1]);
+    assert_eq!(choose(&both[..1], Some(&id.to_string()), &HostTenant::Anybodys).unwrap(), &both[0]);
 }
 
 #[tokio::test(start_paused = true)]

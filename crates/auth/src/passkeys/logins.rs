@@ -70,7 +70,7 @@ impl Authenticator {
             self.accounts.find(user).await?.ok_or(Rejection::Membership)?;
         let tenant = match ticketed {
             Some(tenant) => tenant,
-            None => choose(&memberships, tenant)?.tenant,
+            None => choose(&memberships, tenant, arrival.host)?.tenant,
         };
         // The password that a ticket stands for was counted as an attempt that failed, so far.
         let attempt = Attempt::new(email, arrival, self.clock.now());

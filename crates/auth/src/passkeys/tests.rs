@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tenantry_tenancy::{Role, Tenant};
 
 use super::*;
+use crate::HostTenant;
 use crate::testing::world::PASSWORD;
 use crate::testing::{SoftPasskey, World};
 use crate::tickets::Purpose;
@@ -376,6 +377,7 @@ async fn after_the_password_a_passkey_or_a_recovery_code_is_the_second_factor() 
         code: codes.first().map(String::as_str),
         origin: Origin::default(),
         device: None,
+        host: &HostTenant::Anybodys,
     };
     assert!(stage.auth().login(attempt).await.is_ok());
     assert!(stage.auth().login(attempt).await.is_err(), "a code is good once");
@@ -484,7 +486,15 @@ async fn a_device_that_logged_in_with_a_passkey_is_known() {
     }
 
     let (code, origin) = (None, Origin::default());
-    let attempt = |device| LoginAttempt { email: ADA, password: PASSWORD, tenant: None, code, origin, device };
+    let attempt = |device| LoginAttempt {
+        email: ADA,
+        password: PASSWORD,
+        tenant: None,
+        code,
+        origin,
+        device,
+        host: &HostTenant::Anybodys,
+    };
     let refused = stage.auth().login(attempt(None)).await;
     assert!(matches!(refused, Err(LoginError::Rejected(Rejection::LockedOut))), "{refused:?}");
     let asked = stage.auth().login(attempt(Some(&known))).await;

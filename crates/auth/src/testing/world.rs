@@ -6,6 +6,7 @@ use chrono::DateTime;
 use tenantry_tenancy::{ApiKeyId, Clock, Email, PermissionSet, RequestId, Role, SessionId, Tenant, UserId, Version};
 
 use super::{MemoryApiKeys, MemoryAttempts, MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
+use crate::HostTenant;
 use crate::api_keys::{ApiKeyText, ApiKeys, KeyEnvironment, StoredApiKey};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::credentials::TokenDigest;
@@ -106,7 +107,15 @@ impl World {
     /// Logs somebody in.
     pub async fn log_in(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
         self.authenticator
-            .login(LoginAttempt { email, password, tenant, code: None, origin: Origin::default(), device: None })
+            .login(LoginAttempt {
+                email,
+                password,
+                tenant,
+                code: None,
+                origin: Origin::default(),
+                device: None,
+                host: &HostTenant::Anybodys,
+            })
             .await
     }
 
