@@ -256,13 +256,32 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => harmless(text),
-        other => other.to_string(),
+        // In JSON a separator is within a text, so this is JSON still.
+        Value::Array(_) | Value::Object(_) => harmless(&value.to_string()),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 
-/// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe (OWASP, CSV injection).
+/// Where a spreadsheet may begin another cell, whatever separates ours.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+/// What a formula begins with, also in full width.
+const FORMULA: [char; 9] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{2212}'];
+
+/// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe (OWASP, CSV injection), at the
+/// beginning of the cell and of whatever may become one.
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell.to_owned() }
+    let mut harmless = String::with_capacity(cell.len());
+    if cell.starts_with(['\t', '\r', '\n']) {
+        harmless.push('\'');
+    }
+    for part in cell.split_inclusive(SEPARATORS) {
+        let is_skipped = |c: char| c.is_whitespace() || matches!(c, '"' | '\u{200b}' | '\u{feff}');
+        if part.trim_start_matches(is_skipped).starts_with(FORMULA) {
+            harmless.push('\'');
+        }
+        harmless.push_str(part);
+    }
+    harmless
 }
 
 #[cfg(test)]
@@ -285,6 +304,28 @@ mod tests {
 
         assert_eq!(first, "name,due,lines\r\n\"a,\"\"b\"\"\nc\",-1,\"[1,2]\"\r\n".as_bytes());
         assert_eq!(second, "'=cmd|'/c calc'!A0,,[]\r\n".as_bytes());
+    }
+
+    #[test]
+    fn no_part_of_a_cell_is_a_formula_whatever_separates_cells() {
+        for (cell, expected) in [
+            ("=1", "'=1"),
+            ("x;=1", "x;'=1"),
+            ("x;  =1;+2", "x;'  =1;'+2"),
+            ("x;\"=1\"", "x;'\"=1\""),
+            ("x\t@a\r-b\n+c", "x\t'@a\r'-b\n'+c"),
+            ("a\r\n\r\n- b", "a\r\n\r\n'- b"),
+            ("\ta", "'\ta"),
+            (" =1", "' =1"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\u{ff1d}1;\u{ff0b}2;\u{ff0d}3;\u{ff20}4", "'\u{ff1d}1;'\u{ff0b}2;'\u{ff0d}3;'\u{ff20}4"),
+            ("a = b, -c; d=e", "a = b, -c; d=e"),
+            ("", ""),
+        ] {
+            assert_eq!(harmless(cell), expected, "{cell:?}");
+        }
+        let list = serde_json::json!([-1, "a;=1", "=1"]);
+        assert_eq!(cell(&list), "[-1,\"a;'=1\",\"=1\"]");
     }
 
     #[test]
