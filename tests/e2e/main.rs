@@ -69,4 +69,5 @@ mod suspension;
 mod tasks;
 mod typescript;
 mod unit_of_work;
+mod upload_bounds;
 // xtask new: resources
