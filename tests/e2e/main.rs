@@ -47,6 +47,7 @@ mod operators;
 mod outage;
 mod own_tasks;
 mod own_tenant;
+mod page_bounds;
 mod passkeys;
 mod plans;
 mod process;

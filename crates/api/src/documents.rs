@@ -112,7 +112,7 @@ struct DocumentPatch {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct DocumentFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.

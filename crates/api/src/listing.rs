@@ -59,7 +59,7 @@ pub(crate) enum Listing<P, O, E, V> {
     /// One page.
     Page(PageView<V>),
     /// The first page of all, and how to get the others.
-    Export { name: &'static str, format: Format, order: O, first: SortedPage<E>, fetch: Fetch<P, O, E> },
+    Export { name: &'static str, format: Format, order: O, part: Limit, first: SortedPage<E>, fetch: Fetch<P, O, E> },
 }
 
 impl<P, O, E, V> Listing<P, O, E, V>
@@ -80,16 +80,31 @@ where
     where
         F: Future<Output = Result<SortedPage<E>, ApiError>> + 'static,
     {
+        Self::in_parts(name, Limit::LARGEST, caller, format, list, fetch).await
+    }
+
+    /// The same of a list with large rows, of which no more than `part` are fetched at once.
+    pub(crate) async fn in_parts<F>(
+        name: &'static str,
+        part: Limit,
+        caller: Can<P>,
+        format: Format,
+        list: List<'_, O, Position>,
+        fetch: impl Fn(Can<P>, SortedQuery<O>) -> F + 'static,
+    ) -> Result<Self, ApiError>
+    where
+        F: Future<Output = Result<SortedPage<E>, ApiError>> + 'static,
+    {
         if format == Format::Json {
-            return Ok(Self::Page(list.view(fetch(caller, list.page.clone()).await?)));
+            return Ok(Self::Page(list.gather(part, async |page| fetch(caller.clone(), page).await).await?));
         }
         if list.is_limited {
             return Err(ApiError::invalid("limit", "invalid", "has no meaning where the whole list is asked for"));
         }
         let order = list.page.order;
-        let first = fetch(caller, SortedQuery { limit: Limit::LARGEST, ..list.page }).await?;
+        let first = fetch(caller, SortedQuery { limit: part, ..list.page }).await?;
         let fetch: Fetch<P, O, E> = Rc::new(move |caller, page| Box::pin(fetch(caller, page)));
-        Ok(Self::Export { name, format, order, first, fetch })
+        Ok(Self::Export { name, format, order, part, first, fetch })
     }
 }
 
@@ -105,7 +120,7 @@ where
     fn respond_to(self, req: &HttpRequest) -> HttpResponse {
         let mut response = match self {
             Self::Page(page) => page.respond_to(req),
-            Self::Export { name, format, order, first, fetch } => {
+            Self::Export { name, format, order, part, first, fetch } => {
                 let rows = Rows { format, has_head: false };
                 let pages = stream::try_unfold((Some(Fetched::Page(first)), rows), {
                     let req = req.clone();
@@ -116,7 +131,7 @@ where
                         });
                         let further = fetched.map(|fetched| match fetched {
                             Ok(page) => Box::pin(async { Ok(page) }) as LocalBoxFuture<'static, _>,
-                            Err(after) => further(&req, &fetch, order, after),
+                            Err(after) => further(&req, &fetch, PageQuery { after: Some(after), limit: part, order }),
                         });
                         async move {
                             let Some(further) = further else { return Ok::<_, ApiError>(None) };
@@ -147,13 +162,12 @@ enum Fetched<E> {
 fn further<P: Requires + 'static, O: 'static, E: 'static>(
     req: &HttpRequest,
     fetch: &Fetch<P, O, E>,
-    order: O,
-    after: Position,
+    query: SortedQuery<O>,
 ) -> LocalBoxFuture<'static, Result<SortedPage<E>, ApiError>> {
     let (req, fetch) = (req.clone(), fetch.clone());
     Box::pin(async move {
         let caller = Can::<P>::read(&req, &mut Payload::None).await?;
-        fetch(caller, PageQuery { after: Some(after), limit: Limit::LARGEST, order }).await
+        fetch(caller, query).await
     })
 }
 
