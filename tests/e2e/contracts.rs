@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tenantry_app::TenantStore;
 use tenantry_auth::testing::contract::{self, Fixture};
 use tenantry_auth::{CredentialStore, TokenDigest};
+use tenantry_billing::invoices::NewInvoice;
 use tenantry_infra::{PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
 use tenantry_tenancy::provisioning::{NewTenant, provision};
 use tenantry_tenancy::{
@@ -63,6 +64,25 @@ contract!(the_repositories_of_the_crm_module_keep_its_contract, crm, tenantry_cr
 contract!(the_repositories_of_the_inventory_module_keep_its_contract, inventory, tenantry_inventory::testing::CONTRACT);
 contract!(the_repositories_of_the_billing_module_keep_its_contract, billing, tenantry_billing::testing::CONTRACT);
 // xtask new: contracts
+
+#[tokio::test]
+async fn a_customer_with_an_invoice_is_in_use() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let tenant = suite.tenant(placement).await;
+        let store = TenantStore::new(PgTenantStore::new(pool(&suite.urls.api, 1)));
+        let scope = tenant.scope();
+        let checked = store.write(&scope, async |tx| {
+            let made = tx.crm().customers().insert(&[tenantry_crm::testing::new_customer("Ada")]).await?.remove(0);
+            let customer = Some(tenantry_billing::invoices::CustomerId::from_uuid(made.id.as_uuid()));
+            let new = NewInvoice { customer, ..tenantry_billing::testing::new_invoice("Ada") };
+            tx.billing().invoices().insert(&[new]).await.unwrap();
+            tenantry_crm::testing::what_is_in_use_stays(tx.crm(), made.id).await;
+            Err::<(), _>(StoreError::internal("undone"))
+        });
+        assert!(matches!(checked.await, Err(StoreError::Internal(_))));
+    }
+}
 
 #[tokio::test]
 async fn the_directory_keeps_the_contract_of_credential_stores() {

@@ -40,3 +40,31 @@ async fn customers_are_found_sorted_and_made_at_once() {
         assert_eq!(found, ["Alpha ray", "Gamma ray"]);
     }
 }
+
+#[tokio::test]
+async fn a_customer_has_an_address_that_mail_can_be_sent_to_and_a_number_of_one_line() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let owner = suite.tenant(placement).await.owner();
+        let reached = json!({ "name": "Ada", "email": "Ada@Example.com", "phone": "+44 20 7946 0018" });
+
+        let made = owner.post(PATH, reached).await.expect(201);
+        let path = made.header("location").to_owned();
+        assert_eq!((&made.json["email"], &made.json["phone"]), (&json!("ada@example.com"), &json!("+44 20 7946 0018")));
+        for (field, bad) in [
+            ("email", "call Bob"),
+            ("email", ""),
+            ("email", "ada@example.com\n"),
+            ("phone", ""),
+            ("phone", "1\n2"),
+            ("phone", &"1".repeat(51)),
+        ] {
+            owner.patch(&path, json!({ field: bad })).await.expect_field(400, field);
+            owner.post(PATH, json!({ "name": "Ada", field: bad })).await.expect_field(400, field);
+        }
+        let changed = owner.patch(&path, json!({ "email": null })).await.expect(200).json;
+        assert_eq!((&changed["email"], &changed["phone"]), (&json!(null), &json!("+44 20 7946 0018")));
+        let replaced = owner.put(&path, json!({ "name": "Ada" })).await.expect(200).json;
+        assert_eq!((&replaced["email"], &replaced["phone"]), (&json!(null), &json!(null)));
+    }
+}

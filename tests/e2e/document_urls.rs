@@ -76,7 +76,7 @@ async fn whoever_holds_the_url_sends_content_once_in_the_name_of_who_made_it() {
     for placement in PLACEMENTS {
         let tenant = suite.tenant(placement).await;
         let document = document(&tenant.owner()).await;
-        let url = Url::put(&tenant.caller(Role::Member), &document, json!({ "media_type": "text/plain" })).await;
+        let url = Url::put(&tenant.caller(Role::Member), &document, json!({ "content_type": "text/plain" })).await;
         assert_eq!(
             (&url.view["method"], &url.view["headers"]),
             (&json!("PUT"), &json!({ "Content-Type": "text/plain" }))
@@ -265,7 +265,7 @@ async fn content_is_held_to_what_was_agreed_on_and_nothing_is_left_of_other() {
         let tenant = suite.tenant(placement).await;
         let owner = tenant.owner();
         let document = document(&owner).await;
-        let terms = json!({ "size": 7, "sha256": SHA256, "media_type": "text/plain" });
+        let terms = json!({ "size": 7, "sha256": SHA256, "content_type": "text/plain" });
         let url = Url::put(&owner, &document, terms).await;
         assert_eq!(url.view["headers"], json!({ "Content-Digest": DIGEST, "Content-Type": "text/plain" }));
         let streamed = |text: &'static str| {
@@ -300,7 +300,7 @@ async fn content_is_held_to_what_was_agreed_on_and_nothing_is_left_of_other() {
         ("size", json!(8 * 1024 * 1024 + 1)),
         ("size", json!(-1)),
         ("sha256", json!("ED")),
-        ("media_type", json!("text")),
+        ("content_type", json!("text")),
         ("disposition", json!("inline")),
     ] {
         owner.post(&path, json!({ field: value })).await.expect_field(400, field);

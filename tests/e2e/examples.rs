@@ -253,7 +253,7 @@ impl Examples {
         let kind = types.iter().filter_map(Value::as_str).find(|it| *it != "null");
         match (schema["format"].as_str(), kind) {
             _ if name == "sha256" => json!("5".repeat(64)),
-            _ if name == "media_type" => json!("text/plain"),
+            _ if name == "content_type" => json!("text/plain"),
             _ if name == "currency" => json!("EUR"),
             _ if name == "series" => json!("A"),
             (_, Some("string")) if name == "quantity" => json!("1"),

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::api_keys::Made;
 use crate::harness::{Caller, PLACEMENTS, Response, Suite, Tenant, suite};
 
 const PATH: &str = "/api/v1/billing/invoices";
@@ -209,6 +210,110 @@ async fn an_invoice_is_for_a_customer_of_the_same_tenant() {
         owner.delete(&one).await.expect(409);
         owner.patch(&path, json!({ "customer": null })).await.expect(200);
         owner.delete(&one).await.expect(204);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_read_customers_is_told_nothing_of_them() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let owner = suite.tenant(placement).await.owner();
+        let customer = json!({ "name": "Ada Ltd", "address": "1 Main Street" });
+        let customer = owner.post(CUSTOMERS, customer).await.expect(201).json["id"].clone();
+        let scopes = ["invoices:read", "invoices:write"];
+        let clerk = Made::by(&owner, &scopes).await.key;
+        let mut unaddressed = body("");
+        unaddressed["customer"] = customer.clone();
+        let mut addressed = body("Ada");
+        addressed["customer"] = customer.clone();
+
+        let refused = clerk.post(PATH, unaddressed.clone()).await.expect_field(400, "bill_to");
+        assert!(!refused.text.contains("Ada Ltd"), "{}", refused.text);
+        let path = draft(&clerk, addressed.clone()).await;
+        clerk.put(&path, unaddressed.clone()).await.expect_field(400, "bill_to");
+        let items = json!({ "items": [addressed, unaddressed] });
+        let refused = clerk.post(&format!("{PATH}/bulk"), items).await.expect(400).json;
+        assert_eq!(
+            (&refused["errors"][0]["field"], refused["errors"].as_array().unwrap().len()),
+            (&json!("items[1].bill_to"), 1)
+        );
+        assert_eq!(clerk.get(PATH).await.expect(200).json["data"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn drafts_are_addressed_to_their_customers_or_told_why_not() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let owner = suite.tenant(placement).await.owner();
+        let mut customers = Vec::new();
+        for address in ["1 Main Street".to_owned(), "x".repeat(2000)] {
+            let customer = json!({ "name": "Ada Ltd", "address": address });
+            customers.push(owner.post(CUSTOMERS, customer).await.expect(201).json["id"].clone());
+        }
+        let of = |customer: &Value| {
+            let mut body = body("");
+            body["customer"] = customer.clone();
+            body
+        };
+        let (short, long, none) = (of(&customers[0]), of(&customers[1]), of(&json!(uuid::Uuid::now_v7())));
+
+        owner.post(PATH, long.clone()).await.expect_field(400, "bill_to");
+        let path = draft(&owner, short.clone()).await;
+        owner.put(&path, long.clone()).await.expect_field(400, "bill_to");
+        let items = json!({ "items": [short, long, none] });
+        let refused = owner.post(&format!("{PATH}/bulk"), items).await.expect(400).json;
+        let fields: Vec<_> = refused["errors"].as_array().unwrap().iter().map(|it| &it["field"]).collect();
+        assert_eq!(fields, ["items[1].bill_to", "items[2].customer"]);
+        let items = json!({ "items": [short, body("Bob"), short] });
+        let made = owner.post(&format!("{PATH}/bulk"), items).await.expect(201).json;
+        let printed: Vec<_> = made["data"].as_array().unwrap().iter().map(|it| &it["bill_to"]).collect();
+        assert_eq!(printed, ["Ada Ltd\n1 Main Street", "Bob", "Ada Ltd\n1 Main Street"]);
+    }
+}
+
+#[tokio::test]
+async fn what_adds_up_is_accepted_in_any_order() {
+    let suite = suite().await;
+    let owner = suite.tenant(PLACEMENTS[0]).await.owner();
+    let line =
+        |price: i64| json!({ "description": "x", "quantity": "1000000", "unit_price": price, "tax_basis_points": 0 });
+    let mut body = body("Ada");
+    body["lines"] =
+        (0..20).map(|number| line(if number < 10 { 1_000_000_000_000 } else { -1_000_000_000_000 })).collect();
+
+    let made = owner.post(PATH, body).await.expect(201).json;
+
+    assert_eq!((&made["net"], &made["total"]), (&json!(0), &json!(0)));
+    assert_eq!(owner.get(PATH).await.expect(200).json["data"][0], made);
+}
+
+#[tokio::test]
+async fn texts_that_were_stored_within_other_bounds_are_still_shown() {
+    let suite = suite().await;
+    for placement in PLACEMENTS {
+        let tenant = suite.tenant(placement).await;
+        let owner = tenant.owner();
+        let path = draft(&owner, body("Ada")).await;
+        let customer = owner.post(CUSTOMERS, json!({ "name": "Ada" })).await.expect(201);
+        let supplier = owner.post("/api/v1/inventory/suppliers", json!({ "name": "Ada" })).await.expect(201);
+        let service = service_in(&suite, &tenant).await;
+        for statement in [
+            "update invoices set bill_to = repeat('x', 10000), notes = repeat('x', 10000) where tenant_id = sec.tenant()",
+            "update customers set email = 'call Bob', phone = repeat('1', 60) || E'\\n2' where tenant_id = sec.tenant()",
+            "update suppliers set email = 'call Bob', phone = repeat('1', 60) || E'\\n2' where tenant_id = sec.tenant()",
+        ] {
+            assert_eq!(service.execute(statement, &[]).await.unwrap(), 1);
+        }
+        service.batch_execute("commit").await.unwrap();
+
+        assert_eq!(owner.get(&path).await.expect(200).json["notes"].as_str().unwrap().len(), 10_000);
+        for path in [customer.header("location"), supplier.header("location")] {
+            let shown = owner.get(path).await.expect(200).json;
+            assert_eq!((&shown["email"], shown["phone"].as_str().unwrap().len()), (&json!("call Bob"), 62));
+            let renamed = owner.patch(path, json!({ "name": "Bob" })).await.expect(200).json;
+            assert_eq!(renamed["email"], "call Bob");
+        }
     }
 }
 

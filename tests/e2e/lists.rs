@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tenantry_app::TenantStore;
 use tenantry_tenancy::StoreError;
 use tenantry_work::WorkTx;
@@ -10,6 +10,7 @@ use tenantry_work::projects::ProjectId;
 use tenantry_work::tasks::NewTask;
 use tenantry_work::testing::{new_project, new_task};
 
+use crate::examples::Examples;
 use crate::harness::{Caller, PLACEMENTS, Response, Suite, Tenant, suite};
 
 /// A tenant with much work, so that every list has many pages.
@@ -26,7 +27,7 @@ impl Busy {
         Self { owner: tenant.owner(), project: project.to_string() }
     }
 
-    /// Every list there is, each with all its items.
+    /// Lists that have all of it.
     fn lists(&self) -> [String; 4] {
         [
             "/api/v1/projects".to_owned(),
@@ -47,6 +48,30 @@ async fn fill(work: &mut dyn WorkTx, count: usize) -> Result<ProjectId, StoreErr
         work.tasks().insert(&new, None).await.map_err(StoreError::internal)?;
     }
     Ok(project)
+}
+
+/// A list that takes a limit and a cursor, and who may see it.
+struct Paged {
+    path: String,
+    caller: Caller,
+    limit: Value,
+}
+
+/// Every list there is.
+async fn paged(suite: &Suite) -> Vec<Paged> {
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let examples = Examples::new(suite, &tenant).await;
+    let mut lists = Vec::new();
+    for route in tenantry_api::routes().into_iter().filter(|it| it.method == "GET") {
+        let parameters = examples.query_parameters(&route);
+        let named = |name: &str| parameters.iter().find(|it| it["name"] == name);
+        if let (Some(limit), Some(_)) = (named("limit"), named("cursor")) {
+            let (path, caller) = (examples.of(&route).await.path, examples.caller(&route).clone());
+            lists.push(Paged { path, caller, limit: limit["schema"].clone() });
+        }
+    }
+    assert!(lists.len() > 12, "only {} lists were found", lists.len());
+    lists
 }
 
 fn with(path: &str, parameter: &str) -> String {
@@ -87,16 +112,22 @@ async fn a_page_has_50_items_unless_told_otherwise_and_at_most_200() {
 }
 
 #[tokio::test]
-async fn a_limit_outside_its_bounds_is_refused() {
+async fn a_limit_outside_its_bounds_is_refused_by_every_list() {
     let suite = suite().await;
-    let tenant = suite.tenant(PLACEMENTS[0]).await;
-    let busy = Busy::new(&suite, &tenant, 1).await;
 
-    for list in busy.lists() {
+    for Paged { path, caller, limit } in paged(&suite).await {
+        let bounds = [&limit["minimum"], &limit["maximum"], &limit["default"]].map(Value::as_u64);
+        assert_eq!(bounds, [Some(1), Some(200), Some(50)], "{path}");
         for limit in ["0", "201", "-1", "1.5", "1e2", "", "%20", "ten", "0x10", "9".repeat(400).as_str(), "%00", "1%00"]
         {
-            busy.owner.get(&with(&list, &format!("limit={limit}"))).await.expect_field(400, "limit");
+            caller.get(&with(&path, &format!("limit={limit}"))).await.expect_field(400, "limit");
         }
+        for (parameter, most) in [("limit=1", 1), ("limit=200", 200), ("limit=%32", 2)] {
+            let page = caller.get(&with(&path, parameter)).await.expect(200);
+            assert!(page.json["data"].as_array().unwrap().len() <= most, "{path}");
+        }
+        let page = caller.get(&path).await.expect(200);
+        assert!(page.json["data"].as_array().unwrap().len() <= 50, "{path}");
     }
 }
 
@@ -270,6 +301,23 @@ async fn a_cursor_that_nobody_gave_is_refused() {
             busy.owner.get(&with(&list, &format!("cursor={bad}"))).await.expect_field(400, "cursor");
         }
         busy.owner.get(&with(&list, &format!("cursor={good}"))).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_nobody_gave_is_refused_by_every_list() {
+    let suite = suite().await;
+    let owner = suite.tenant(PLACEMENTS[0]).await.owner();
+    for name in ["Moon", "Mars"] {
+        owner.project(name).await;
+    }
+    let page = owner.get("/api/v1/projects?limit=1").await.expect(200);
+    let (alien, long) = (cursor(&page).unwrap(), "A".repeat(5_000));
+
+    for Paged { path, caller, .. } in paged(&suite).await {
+        for bad in ["", "x", "%00", "null", "0", "%2F", "A=", alien, &alien[1..], &long] {
+            caller.get(&with(&path, &format!("cursor={bad}"))).await.expect_field(400, "cursor");
+        }
     }
 }
 

@@ -48,6 +48,7 @@ mod operators;
 mod outage;
 mod own_tasks;
 mod own_tenant;
+mod page_bounds;
 mod passkeys;
 mod plans;
 mod process;
@@ -71,4 +72,5 @@ mod suspension;
 mod tasks;
 mod typescript;
 mod unit_of_work;
+mod upload_bounds;
 // xtask new: resources

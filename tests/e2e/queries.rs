@@ -86,6 +86,39 @@ async fn a_parameter_that_is_malformed_or_given_twice_is_named() {
 }
 
 #[tokio::test]
+async fn a_moment_outside_the_years_1_to_9999_is_named() {
+    let suite = suite().await;
+    let tenant = suite.tenant(PLACEMENTS[0]).await;
+    let examples = Examples::new(&suite, &tenant).await;
+    let mut seen = 0;
+
+    for route in tenantry_api::routes() {
+        for parameter in examples.query_parameters(&route) {
+            let name = parameter["name"].as_str().unwrap();
+            let moments = match examples.resolved(&parameter["schema"])["format"].as_str() {
+                Some("date-time") => [
+                    "-5000-01-01T00:00:00Z",
+                    "0000-12-31T23:59:59Z",
+                    "10000-01-01T00:00:00Z",
+                    "%2B262142-12-31T23:59:59Z",
+                    "9999-12-31T23:59:59-01:00",
+                ],
+                Some("date") => ["-5000-01-01", "0000-12-31", "10000-01-01", "%2B262142-12-31", "2027-02-29"],
+                _ => continue,
+            };
+            let example = examples.of(&route).await;
+            for moment in moments {
+                let answer = examples.caller(&route).get(&example.path_with(&format!("{name}={moment}"))).await;
+                answer.expect_field(400, name);
+            }
+            seen += 1;
+        }
+    }
+
+    assert!(seen > 5, "only {seen} parameters were tried");
+}
+
+#[tokio::test]
 async fn an_id_that_is_none_is_named() {
     let suite = suite().await;
     let tenant = suite.tenant(PLACEMENTS[0]).await;

@@ -165,7 +165,7 @@ struct SecretRotationBody {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct ApiClientFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -184,7 +184,7 @@ async fn list(
     let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
     let list = List::open(&cursors, caller.tenant(), "api-clients".to_owned(), &paging)?;
     let page = store.read(&caller, async |tx| tx.access().api_clients().list(&list.page).await).await?;
-    Ok(list.view(page))
+    list.view(page)
 }
 
 async fn create(
@@ -221,7 +221,7 @@ async fn usage(
     let list = List::open(&cursors, caller.tenant(), format!("usage of {id}"), &paging)?;
     let page =
         store.read(&caller, async |tx| api_clients::usage(tx.access().api_clients(), id, &list.page).await).await?;
-    Ok(list.view(page))
+    list.view(page)
 }
 
 async fn change(

@@ -8,7 +8,7 @@ use tenantry_app::TenantTx;
 use tenantry_auth::{ApiKeyText, Authenticator, Principal};
 use tenantry_tenancy::api_keys::{self, ApiKey, ApiKeyChange, ApiKeyError, ApiKeyName, Maker, Overlap, Scopes, Terms};
 use tenantry_tenancy::permissions::needs::{ReadApiKeys, WriteApiKeys};
-use tenantry_tenancy::{Actor, ApiKeyId, Clock, Limit, Network, Networks, Order, Permission, UserId};
+use tenantry_tenancy::{Actor, ApiKeyId, Clock, Limit, Moment, Network, Networks, Order, Permission, UserId};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::conditions::{IfMatch, Versioned};
@@ -105,7 +105,7 @@ struct ApiKeyBody {
     networks: Option<Networks>,
     /// When it ends; never if not given, or when the tenant's policy says.
     #[serde(default)]
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<Moment>,
 }
 
 /// Some of what can be chosen about an API key (JSON Merge Patch, RFC 7396): `null` empties `networks` and `expires_at`.
@@ -122,13 +122,14 @@ struct ApiKeyPatch {
     #[schema(value_type = Option<Networks>)]
     networks: Option<Option<Networks>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<DateTime<Utc>>)]
-    expires_at: Option<Option<DateTime<Utc>>>,
+    #[schema(value_type = Option<Moment>)]
+    expires_at: Option<Option<Moment>>,
 }
 
 impl From<ApiKeyPatch> for ApiKeyChange {
     fn from(patch: ApiKeyPatch) -> Self {
         let ApiKeyPatch { name, scopes, networks, expires_at } = patch;
+        let expires_at = expires_at.map(|moment| moment.map(Moment::time));
         Self { name, scopes: scopes.map(Scopes::permissions), networks, expires_at }
     }
 }
@@ -145,7 +146,7 @@ struct RotationBody {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct ApiKeyFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -164,7 +165,7 @@ async fn list(
     let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
     let list = List::open(&cursors, caller.tenant(), "api-keys".to_owned(), &paging)?;
     let page = store.read(&caller, async |tx| tx.access().api_keys().list(&list.page).await).await?;
-    Ok(list.view(page))
+    list.view(page)
 }
 
 async fn create(
@@ -176,7 +177,7 @@ async fn create(
 ) -> Result<CreatedResource<ApiKeyView>, ApiError> {
     let (maker, text) = (maker(caller.principal())?, auth.new_api_key());
     let ApiKeyBody { name, scopes, networks, expires_at } = body;
-    let terms = Terms { name, scopes: scopes.permissions(), networks, expires_at };
+    let terms = Terms { name, scopes: scopes.permissions(), networks, expires_at: expires_at.map(Moment::time) };
     let make =
         async |tx: &mut TenantTx| api_keys::make(tx.access().api_keys(), &**clock, &maker, text.imprint(), terms).await;
     let key = store.write(&caller, make).await?;

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tenantry_tenancy::audit::{AuditEvent, AuditQuery, AuditWord};
 use tenantry_tenancy::permissions::needs::ReadAudit;
-use tenantry_tenancy::{Actor, AuditEventId, AuditedId, Limit, RequestId, json_schema};
+use tenantry_tenancy::{Actor, AuditEventId, AuditedId, Limit, Moment, PageQuery, RequestId, json_schema};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::cursor::Cursors;
 use crate::extract::{Can, Query};
-use crate::list::{List, PageView, Paging};
+use crate::list::{FEW, List, PageView, Paging, spelled};
 use crate::once::Store;
 use crate::problem::ApiError;
 use crate::routes::Routes;
@@ -64,7 +64,7 @@ impl From<AuditEvent> for AuditEventView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct AuditFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -81,25 +81,26 @@ struct AuditFilter {
     /// Only what happened to this one.
     #[param(inline)]
     row_id: Option<AuditedId>,
-    /// Only what happened then or later.
-    from: Option<DateTime<Utc>>,
-    /// Only what happened before.
-    to: Option<DateTime<Utc>>,
+    /// Only what happened at this moment or later.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only what happened before this moment, and not at it.
+    #[param(inline)]
+    to: Option<Moment>,
 }
 
 impl AuditFilter {
     /// The list that the filter makes, as its cursors know it.
     fn name(&self) -> String {
         let word = |word: &Option<AuditWord>| word.as_ref().map(|word| word.as_str().to_owned()).unwrap_or_default();
-        let time = |time: Option<DateTime<Utc>>| time.map(|time| time.to_rfc3339()).unwrap_or_default();
         format!(
             "audit-events?actor={}&resource={}&action={}&row_id={}&from={}&to={}",
-            self.actor.map(|actor| actor.to_string()).unwrap_or_default(),
+            spelled(self.actor),
             word(&self.resource),
             word(&self.action),
-            self.row_id.map(|row| row.to_string()).unwrap_or_default(),
-            time(self.from),
-            time(self.to),
+            spelled(self.row_id),
+            spelled(self.from),
+            spelled(self.to),
         )
     }
 }
@@ -112,9 +113,12 @@ async fn list(
 ) -> Result<PageView<AuditEventView>, ApiError> {
     let paging: Paging<'_> = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: None };
     let list = List::open(&cursors, caller.tenant(), filter.name(), &paging)?;
-    let (after, limit) = (list.page.after.map(AuditEventId::from_uuid), list.page.limit);
     let AuditFilter { actor, resource, action, row_id: row, from, to, .. } = filter;
-    let query = AuditQuery { actor, resource, action, row, from, to, after, limit };
-    let page = store.read(&caller, async |tx| tx.access().audit().list(&query).await).await?;
-    Ok(list.view(page))
+    let query = AuditQuery { actor, resource, action, row, from, to, ..AuditQuery::default() };
+    let fetch = async |page: PageQuery| {
+        let after = page.after.map(AuditEventId::from_uuid);
+        let query = AuditQuery { after, limit: page.limit, ..query.clone() };
+        Ok(store.read(&caller, async |tx| tx.access().audit().list(&query).await).await?)
+    };
+    list.gather(FEW, fetch).await
 }

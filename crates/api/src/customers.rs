@@ -5,11 +5,11 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_crm::customers::{
-    self, Customer, CustomerAddress, CustomerChange, CustomerEmail, CustomerError, CustomerId, CustomerName,
-    CustomerNotes, CustomerOrder, CustomerPhone, CustomerQuery, CustomerStatus, NewCustomer,
+    self, Customer, CustomerAddress, CustomerChange, CustomerError, CustomerId, CustomerName, CustomerNotes,
+    CustomerOrder, CustomerPhone, CustomerQuery, CustomerStatus, NewCustomer,
 };
 use tenantry_tenancy::permissions::needs::{ReadCustomers, WriteCustomers};
-use tenantry_tenancy::{Limit, Moment, Search, SortedQuery};
+use tenantry_tenancy::{Email, Limit, Moment, Search, SortedQuery};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::conditions::{IfMatch, Versioned};
@@ -40,8 +40,11 @@ pub(crate) fn routes(routes: &mut Routes) {
 pub(crate) struct CustomerView {
     id: CustomerId,
     name: CustomerName,
-    email: CustomerEmail,
-    phone: CustomerPhone,
+    /// Where mail reaches it. What is stored may be older than the rules for addresses.
+    #[schema(value_type = Option<String>)]
+    email: Option<Email>,
+    /// Where it can be called.
+    phone: Option<CustomerPhone>,
     address: CustomerAddress,
     notes: CustomerNotes,
     status: CustomerStatus,
@@ -70,7 +73,7 @@ impl Versioned for CustomerView {
 struct CustomerBody {
     name: CustomerName,
     #[serde(default)]
-    email: Option<CustomerEmail>,
+    email: Option<Email>,
     #[serde(default)]
     phone: Option<CustomerPhone>,
     #[serde(default)]
@@ -86,8 +89,8 @@ impl CustomerBody {
         NewCustomer {
             id: CustomerId::generate(),
             name: self.name,
-            email: self.email.unwrap_or_default(),
-            phone: self.phone.unwrap_or_default(),
+            email: self.email,
+            phone: self.phone,
             address: self.address.unwrap_or_default(),
             notes: self.notes.unwrap_or_default(),
             status: self.status.unwrap_or(CustomerStatus::Active),
@@ -116,11 +119,9 @@ struct CustomerPatch {
     #[schema(nullable = false)]
     name: Option<CustomerName>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    email: Option<CustomerEmail>,
+    email: Option<Option<Email>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    phone: Option<CustomerPhone>,
+    phone: Option<Option<CustomerPhone>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     address: Option<CustomerAddress>,
@@ -135,7 +136,7 @@ struct CustomerPatch {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct CustomerFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.

@@ -2,13 +2,14 @@
 
 mod content;
 mod files;
+mod uploads;
 mod urls;
 
 use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_app::FileError;
+use tenantry_app::{FileError, FileStore};
 use tenantry_tenancy::permissions::needs::{ReadDocuments, WriteDocuments};
 use tenantry_tenancy::{Limit, Moment, Search, SortedQuery};
 use tenantry_work::documents::{
@@ -27,6 +28,9 @@ use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedResource, Gone, Resource};
 use crate::routes::Routes;
+
+use content::Contents;
+pub use uploads::Uploads;
 
 const PATH: &str = "/api/v1/documents";
 const ONE: &str = "/api/v1/documents/{id}";
@@ -108,7 +112,7 @@ struct DocumentPatch {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct DocumentFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -192,10 +196,12 @@ async fn change(
 async fn delete(
     caller: Can<WriteDocuments>,
     store: Store,
+    files: Data<dyn FileStore>,
     PathId(id): PathId<DocumentId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
-    store.write(&caller, async |tx| documents::delete(tx.work(), id, &expected).await).await?;
+    let waste = store.write(&caller, async |tx| documents::delete(tx.work(), id, &expected).await).await?;
+    Contents { scope: &caller, store: &store, files: &**files }.clear(waste).await;
     Ok(Gone)
 }
 

@@ -105,6 +105,7 @@ tuples! {
     A B C D;
     A B C D E;
     A B C D E F;
+    A B C D E F G;
 }
 
 impl Input for () {

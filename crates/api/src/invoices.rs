@@ -1,15 +1,15 @@
 //! `/api/v1/billing/invoices`.
 
+mod addressing;
 mod print;
 mod views;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use serde::Deserialize;
-use tenantry_app::TenantTx;
 use tenantry_billing::invoices::{
-    self, BillTo, CustomerId, Invoice, InvoiceChange, InvoiceError, InvoiceId, InvoiceOrder, InvoiceQuery,
-    InvoiceStatus, NewInvoice,
+    self, CustomerId, Invoice, InvoiceChange, InvoiceError, InvoiceId, InvoiceOrder, InvoiceQuery, InvoiceStatus,
+    NewInvoice,
 };
 use tenantry_tenancy::permissions::needs::{ReadInvoices, WriteInvoices};
 use tenantry_tenancy::{Clock, Limit, Moment, Search, SortedQuery};
@@ -18,13 +18,14 @@ use utoipa::IntoParams;
 use crate::conditions::IfMatch;
 use crate::cursor::Cursors;
 use crate::extract::{Body, Bulk, Can, PathId, Query};
-use crate::list::{List, Paging, spelled};
+use crate::list::{FEW, List, Paging, spelled};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
 use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
 use crate::routes::Routes;
 
+use addressing::{address, address_many};
 use print::{Printed, Sheet};
 use views::{InvoiceBody, InvoicePatch, InvoiceView};
 
@@ -56,7 +57,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct InvoiceFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -94,7 +95,7 @@ async fn list(
         let (store, query) = (store.clone(), InvoiceQuery { page, ..query.clone() });
         async move { Ok(store.read(&caller, async |tx| tx.billing().invoices().list(&query).await).await?) }
     };
-    Listing::of("invoices", caller, format, list, fetch).await
+    Listing::in_parts("invoices", FEW, caller, format, list, fetch).await
 }
 
 async fn create(
@@ -102,12 +103,11 @@ async fn create(
     store: Store,
     Body(body): Body<InvoiceBody>,
 ) -> Result<CreatedResource<InvoiceView>, ApiError> {
-    let mut new = [body.into_new()];
+    let mut new = body.into_new();
     let invoice = store
         .write(&caller, async |tx| {
-            address(tx, &mut new).await?;
-            let [new] = new.clone();
-            invoices::create(tx.billing(), new).await
+            address(tx, &caller, &mut new).await?;
+            Ok::<_, ApiError>(invoices::create(tx.billing(), new).await?)
         })
         .await?;
     Ok(CreatedResource { location: format!("{PATH}/{}", invoice.id), view: invoice.into() })
@@ -121,23 +121,11 @@ async fn create_many(
     let mut new: Vec<NewInvoice> = bodies.into_iter().map(InvoiceBody::into_new).collect();
     let made = store
         .write(&caller, async |tx| {
-            address(tx, &mut new).await?;
-            invoices::create_many(tx.billing(), &new).await
+            address_many(tx, &caller, &mut new).await?;
+            Ok::<_, ApiError>(invoices::create_many(tx.billing(), &new).await?)
         })
         .await?;
     Ok(CreatedMany { data: made.into_iter().map(InvoiceView::from).collect() })
-}
-
-/// Addresses each draft that does not say whom it is for to its customer. Here, since no module knows another.
-async fn address(tx: &mut TenantTx, drafts: &mut [NewInvoice]) -> Result<(), InvoiceError> {
-    for draft in drafts.iter_mut().filter(|it| it.bill_to.as_str().is_empty()) {
-        let Some(customer) = draft.customer else { continue };
-        let id = tenantry_crm::customers::CustomerId::from_uuid(customer.as_uuid());
-        let customer = tx.crm().customers().find(id).await?.ok_or(InvoiceError::CustomerUnknown)?;
-        let lines = [customer.name.as_str(), customer.address.as_str()].join("\n");
-        draft.bill_to = BillTo::parse(lines.trim_end()).unwrap_or_default();
-    }
-    Ok(())
 }
 
 async fn show(
@@ -157,22 +145,11 @@ async fn replace(
     IfMatch(expected): IfMatch,
     Body(body): Body<InvoiceBody>,
 ) -> Result<Resource<InvoiceView>, ApiError> {
-    let mut new = [body.into_new()];
+    let mut new = body.into_new();
     let invoice = store
         .write(&caller, async |tx| {
-            address(tx, &mut new).await?;
-            let [new] = new.clone();
-            let NewInvoice { id: _, customer, bill_to, currency, lines, series, notes, due } = new;
-            let change = InvoiceChange {
-                customer: Some(customer),
-                bill_to: Some(bill_to),
-                currency: Some(currency),
-                lines: Some(lines),
-                series: Some(series),
-                notes: Some(notes),
-                due: Some(due),
-            };
-            invoices::change(tx.billing(), id, &expected, &change).await
+            address(tx, &caller, &mut new).await?;
+            Ok::<_, ApiError>(invoices::change(tx.billing(), id, &expected, &new.into()).await?)
         })
         .await?;
     Ok(Resource(invoice.into()))
@@ -239,8 +216,11 @@ impl From<InvoiceError> for ApiError {
             InvoiceError::NotFound(_) => Self::not_found("invoice"),
             InvoiceError::CustomerUnknown => Self::invalid("customer", "unknown", "there is no such customer"),
             InvoiceError::State(state) => Self::conflict("status", format!("the invoice is {state}")),
-            InvoiceError::Nobody => Self::conflict("bill_to", "must say whom an invoice is for before it is issued"),
-            InvoiceError::Overdue => Self::conflict("due", "must not be before the day of issue"),
+            InvoiceError::Fixed(_) => Self::conflict("status", "does not allow that any more"),
+            InvoiceError::NoRecipient => {
+                Self::conflict("bill_to", "must say whom an invoice is for before it is issued")
+            }
+            InvoiceError::DueBeforeIssue => Self::conflict("due", "must not be before the day of issue"),
             InvoiceError::Stale(stale) => stale.into(),
             InvoiceError::Store(error) => error.into(),
         }

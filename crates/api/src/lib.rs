@@ -65,6 +65,7 @@ use tenantry_tenancy::acting::ActingRegistry;
 use tenantry_tenancy::provisioning::{TenantRegistry, TenantStorage};
 
 pub use cursor::Cursors;
+pub use documents::Uploads;
 pub use edge::edge;
 pub use health::Readiness;
 pub use hosts::Hosts;
@@ -92,6 +93,8 @@ pub struct Parts {
     pub readiness: Arc<dyn Readiness>,
     /// Stores the content of documents.
     pub files: Arc<dyn FileStore>,
+    /// Bounds the uploads of the process.
+    pub uploads: Arc<Uploads>,
     /// Delivers mail.
     pub mailer: Arc<dyn Mailer>,
     /// Tells the time.
@@ -163,6 +166,7 @@ pub fn configure(parts: Parts) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::new(tenants::Storage(parts.storage)))
             .app_data(Data::from(parts.readiness))
             .app_data(Data::from(parts.files))
+            .app_data(Data::from(parts.uploads))
             .app_data(Data::from(parts.mailer))
             .app_data(Data::from(parts.clock))
             .app_data(Data::new(parts.cursors))

@@ -59,7 +59,7 @@ pub(crate) enum Listing<P, O, E, V> {
     /// One page.
     Page(PageView<V>),
     /// The first page of all, and how to get the others.
-    Export { name: &'static str, format: Format, order: O, first: SortedPage<E>, fetch: Fetch<P, O, E> },
+    Export { name: &'static str, format: Format, order: O, part: Limit, first: SortedPage<E>, fetch: Fetch<P, O, E> },
 }
 
 impl<P, O, E, V> Listing<P, O, E, V>
@@ -80,16 +80,31 @@ where
     where
         F: Future<Output = Result<SortedPage<E>, ApiError>> + 'static,
     {
+        Self::in_parts(name, Limit::LARGEST, caller, format, list, fetch).await
+    }
+
+    /// The same of a list with large rows, of which no more than `part` are fetched at once.
+    pub(crate) async fn in_parts<F>(
+        name: &'static str,
+        part: Limit,
+        caller: Can<P>,
+        format: Format,
+        list: List<'_, O, Position>,
+        fetch: impl Fn(Can<P>, SortedQuery<O>) -> F + 'static,
+    ) -> Result<Self, ApiError>
+    where
+        F: Future<Output = Result<SortedPage<E>, ApiError>> + 'static,
+    {
         if format == Format::Json {
-            return Ok(Self::Page(list.view(fetch(caller, list.page.clone()).await?)));
+            return Ok(Self::Page(list.gather(part, async |page| fetch(caller.clone(), page).await).await?));
         }
         if list.is_limited {
             return Err(ApiError::invalid("limit", "invalid", "has no meaning where the whole list is asked for"));
         }
         let order = list.page.order;
-        let first = fetch(caller, SortedQuery { limit: Limit::LARGEST, ..list.page }).await?;
+        let first = fetch(caller, SortedQuery { limit: part, ..list.page }).await?;
         let fetch: Fetch<P, O, E> = Rc::new(move |caller, page| Box::pin(fetch(caller, page)));
-        Ok(Self::Export { name, format, order, first, fetch })
+        Ok(Self::Export { name, format, order, part, first, fetch })
     }
 }
 
@@ -105,7 +120,7 @@ where
     fn respond_to(self, req: &HttpRequest) -> HttpResponse {
         let mut response = match self {
             Self::Page(page) => page.respond_to(req),
-            Self::Export { name, format, order, first, fetch } => {
+            Self::Export { name, format, order, part, first, fetch } => {
                 let rows = Rows { format, has_head: false };
                 let pages = stream::try_unfold((Some(Fetched::Page(first)), rows), {
                     let req = req.clone();
@@ -116,7 +131,7 @@ where
                         });
                         let further = fetched.map(|fetched| match fetched {
                             Ok(page) => Box::pin(async { Ok(page) }) as LocalBoxFuture<'static, _>,
-                            Err(after) => further(&req, &fetch, order, after),
+                            Err(after) => further(&req, &fetch, PageQuery { after: Some(after), limit: part, order }),
                         });
                         async move {
                             let Some(further) = further else { return Ok::<_, ApiError>(None) };
@@ -147,13 +162,12 @@ enum Fetched<E> {
 fn further<P: Requires + 'static, O: 'static, E: 'static>(
     req: &HttpRequest,
     fetch: &Fetch<P, O, E>,
-    order: O,
-    after: Position,
+    query: SortedQuery<O>,
 ) -> LocalBoxFuture<'static, Result<SortedPage<E>, ApiError>> {
     let (req, fetch) = (req.clone(), fetch.clone());
     Box::pin(async move {
         let caller = Can::<P>::read(&req, &mut Payload::None).await?;
-        fetch(caller, PageQuery { after: Some(after), limit: Limit::LARGEST, order }).await
+        fetch(caller, query).await
     })
 }
 
@@ -256,13 +270,32 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => harmless(text),
-        other => other.to_string(),
+        // In JSON a separator is within a text, so this is JSON still.
+        Value::Array(_) | Value::Object(_) => harmless(&value.to_string()),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 
-/// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe (OWASP, CSV injection).
+/// Where a spreadsheet may begin another cell, whatever separates ours.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+/// What a formula begins with, also in full width.
+const FORMULA: [char; 9] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{2212}'];
+
+/// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe (OWASP, CSV injection), at the
+/// beginning of the cell and of whatever may become one.
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell.to_owned() }
+    let mut harmless = String::with_capacity(cell.len());
+    if cell.starts_with(['\t', '\r', '\n']) {
+        harmless.push('\'');
+    }
+    for part in cell.split_inclusive(SEPARATORS) {
+        let is_skipped = |c: char| c.is_whitespace() || matches!(c, '"' | '\u{200b}' | '\u{feff}');
+        if part.trim_start_matches(is_skipped).starts_with(FORMULA) {
+            harmless.push('\'');
+        }
+        harmless.push_str(part);
+    }
+    harmless
 }
 
 #[cfg(test)]
@@ -285,6 +318,28 @@ mod tests {
 
         assert_eq!(first, "name,due,lines\r\n\"a,\"\"b\"\"\nc\",-1,\"[1,2]\"\r\n".as_bytes());
         assert_eq!(second, "'=cmd|'/c calc'!A0,,[]\r\n".as_bytes());
+    }
+
+    #[test]
+    fn no_part_of_a_cell_is_a_formula_whatever_separates_cells() {
+        for (cell, expected) in [
+            ("=1", "'=1"),
+            ("x;=1", "x;'=1"),
+            ("x;  =1;+2", "x;'  =1;'+2"),
+            ("x;\"=1\"", "x;'\"=1\""),
+            ("x\t@a\r-b\n+c", "x\t'@a\r'-b\n'+c"),
+            ("a\r\n\r\n- b", "a\r\n\r\n'- b"),
+            ("\ta", "'\ta"),
+            (" =1", "' =1"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\u{ff1d}1;\u{ff0b}2;\u{ff0d}3;\u{ff20}4", "'\u{ff1d}1;'\u{ff0b}2;'\u{ff0d}3;'\u{ff20}4"),
+            ("a = b, -c; d=e", "a = b, -c; d=e"),
+            ("", ""),
+        ] {
+            assert_eq!(harmless(cell), expected, "{cell:?}");
+        }
+        let list = serde_json::json!([-1, "a;=1", "=1"]);
+        assert_eq!(cell(&list), "[-1,\"a;'=1\",\"=1\"]");
     }
 
     #[test]

@@ -68,7 +68,7 @@ struct MemberPatch {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct MemberFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -95,7 +95,7 @@ async fn list(
     let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
     let list = List::open(&cursors, caller.tenant(), "members?".to_owned(), &paging)?;
     let page = store.read(&caller, async |tx| tx.access().memberships().list(&list.page).await).await?;
-    Ok(list.view(page))
+    list.view(page)
 }
 
 async fn show(

@@ -120,7 +120,7 @@ struct ProductPatch {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct ProductFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -230,7 +230,7 @@ impl From<ProductError> for ApiError {
             ProductError::NotFound(_) => Self::not_found("product"),
             ProductError::Stale(stale) => stale.into(),
             ProductError::SkuTaken => Self::conflict("sku", "is another product's"),
-            ProductError::Moved(_) => Self::conflict("id", "has stock movements; archive it instead"),
+            ProductError::HasMovements(_) => Self::conflict("id", "has stock movements; archive it instead"),
             ProductError::Store(error) => error.into(),
         }
     }

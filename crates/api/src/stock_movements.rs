@@ -64,7 +64,7 @@ struct StockMovementBody {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct StockMovementFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
@@ -88,7 +88,7 @@ async fn list(
     let list = List::open(&cursors, caller.tenant(), name, &paging)?;
     let query = StockMovementQuery { product: filter.product, page: list.page };
     let page = store.read(&caller, async |tx| tx.inventory().stock_movements().list(&query).await).await?;
-    Ok(list.view(page))
+    list.view(page)
 }
 
 async fn create(

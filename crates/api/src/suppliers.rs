@@ -5,11 +5,11 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_inventory::suppliers::{
-    self, NewSupplier, Supplier, SupplierAddress, SupplierChange, SupplierEmail, SupplierError, SupplierId,
-    SupplierName, SupplierNotes, SupplierOrder, SupplierPhone, SupplierQuery, SupplierStatus,
+    self, NewSupplier, Supplier, SupplierAddress, SupplierChange, SupplierError, SupplierId, SupplierName,
+    SupplierNotes, SupplierOrder, SupplierPhone, SupplierQuery, SupplierStatus,
 };
 use tenantry_tenancy::permissions::needs::{ReadSuppliers, WriteSuppliers};
-use tenantry_tenancy::{Limit, Moment, Search, SortedQuery};
+use tenantry_tenancy::{Email, Limit, Moment, Search, SortedQuery};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::conditions::{IfMatch, Versioned};
@@ -45,8 +45,11 @@ pub(crate) fn routes(routes: &mut Routes) {
 pub(crate) struct SupplierView {
     id: SupplierId,
     name: SupplierName,
-    email: SupplierEmail,
-    phone: SupplierPhone,
+    /// Where mail reaches it. What is stored may be older than the rules for addresses.
+    #[schema(value_type = Option<String>)]
+    email: Option<Email>,
+    /// Where it can be called.
+    phone: Option<SupplierPhone>,
     address: SupplierAddress,
     notes: SupplierNotes,
     status: SupplierStatus,
@@ -75,7 +78,7 @@ impl Versioned for SupplierView {
 struct SupplierBody {
     name: SupplierName,
     #[serde(default)]
-    email: Option<SupplierEmail>,
+    email: Option<Email>,
     #[serde(default)]
     phone: Option<SupplierPhone>,
     #[serde(default)]
@@ -91,8 +94,8 @@ impl SupplierBody {
         NewSupplier {
             id: SupplierId::generate(),
             name: self.name,
-            email: self.email.unwrap_or_default(),
-            phone: self.phone.unwrap_or_default(),
+            email: self.email,
+            phone: self.phone,
             address: self.address.unwrap_or_default(),
             notes: self.notes.unwrap_or_default(),
             status: self.status.unwrap_or(SupplierStatus::Active),
@@ -121,11 +124,9 @@ struct SupplierPatch {
     #[schema(nullable = false)]
     name: Option<SupplierName>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    email: Option<SupplierEmail>,
+    email: Option<Option<Email>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    phone: Option<SupplierPhone>,
+    phone: Option<Option<SupplierPhone>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     address: Option<SupplierAddress>,
@@ -140,7 +141,7 @@ struct SupplierPatch {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct SupplierFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.

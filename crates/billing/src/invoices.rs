@@ -25,13 +25,13 @@ text!(
     /// Whom it is for: name and address, as they are printed.
     BillTo,
     Paragraphs,
-    10_000
+    2000
 );
 text!(
     /// What else is to be said on it.
     InvoiceNotes,
     Paragraphs,
-    10_000
+    2000
 );
 words!(
     /// What became of an invoice.
@@ -151,6 +151,22 @@ pub struct InvoiceChange {
     pub due: Option<Option<Day>>,
 }
 
+/// All of a draft becomes what a new one would be.
+impl From<NewInvoice> for InvoiceChange {
+    fn from(new: NewInvoice) -> Self {
+        let NewInvoice { id: _, customer, bill_to, currency, lines, series, notes, due } = new;
+        Self {
+            customer: Some(customer),
+            bill_to: Some(bill_to),
+            currency: Some(currency),
+            lines: Some(lines),
+            series: Some(series),
+            notes: Some(notes),
+            due: Some(due),
+        }
+    }
+}
+
 /// A step from one state to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -230,10 +246,13 @@ pub enum InvoiceError {
     State(InvoiceStatus),
     /// A draft that does not say whom it is for cannot be issued.
     #[error("the invoice does not say whom it is for")]
-    Nobody,
+    NoRecipient,
     /// A draft that is due before it is issued cannot be issued.
     #[error("the invoice is due before it is issued")]
-    Overdue,
+    DueBeforeIssue,
+    /// The store keeps what is issued as it is, and lets no state be left out.
+    #[error("invoice {0} is fixed")]
+    Fixed(InvoiceId),
     /// The change was made from another version.
     #[error(transparent)]
     Stale(#[from] Stale),
@@ -262,15 +281,17 @@ pub trait InvoiceRepo: Send {
 
     /// Changes the fields given of a draft, in one statement, and tells what it is now.
     ///
-    /// Fails with [`InvoiceError::CustomerUnknown`], and with a conflict when it is none any more.
+    /// Fails with [`InvoiceError::CustomerUnknown`], and with [`InvoiceError::Fixed`] when it is none any more.
     async fn update(&mut self, id: InvoiceId, change: &InvoiceChange) -> Result<Option<Invoice>, InvoiceError>;
 
     /// Takes a step. An invoice that is issued gets the next number of its series: whoever else issues one of it waits until
     /// the transaction ends, and if that is undone the number is the next one's.
-    async fn step(&mut self, id: InvoiceId, step: Step) -> Result<Option<Invoice>, StoreError>;
+    ///
+    /// Fails with [`InvoiceError::Fixed`] when it is not in the state that the step begins from.
+    async fn step(&mut self, id: InvoiceId, step: Step) -> Result<Option<Invoice>, InvoiceError>;
 
-    /// Deletes a draft; false when there is none.
-    async fn delete(&mut self, id: InvoiceId) -> Result<bool, StoreError>;
+    /// Deletes a draft; false when there is none. Fails with [`InvoiceError::Fixed`] when it is none any more.
+    async fn delete(&mut self, id: InvoiceId) -> Result<bool, InvoiceError>;
 }
 
 /// Makes a draft.
@@ -312,12 +333,12 @@ pub async fn issue(
 ) -> Result<Invoice, InvoiceError> {
     let draft = admit(tx, id, expected, InvoiceStatus::Draft).await?;
     if draft.bill_to.as_str().is_empty() {
-        return Err(InvoiceError::Nobody);
+        return Err(InvoiceError::NoRecipient);
     }
     let on = today(clock)?;
     let due = draft.due.map_or_else(|| Day::new(on.day() + TERM).map_err(StoreError::internal), Ok)?;
     if due < on {
-        return Err(InvoiceError::Overdue);
+        return Err(InvoiceError::DueBeforeIssue);
     }
     step(tx, id, Step::Issue { on, due }).await
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a contract that is not kept fails the test that runs it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::BillingTx;
 mod invoices;
 
 pub use crate::invoices::MockInvoiceRepo;
-use crate::invoices::{BillTo, Invoice, InvoiceId, InvoiceNotes, InvoiceRepo, NewInvoice};
+use crate::invoices::{BillTo, CustomerId, Invoice, InvoiceId, InvoiceNotes, InvoiceRepo, NewInvoice};
 use crate::lines::{Line, LineDescription, Lines};
 use crate::money::{Price, TaxRate};
 use crate::series::Series;
@@ -46,6 +46,7 @@ pub struct MemoryBilling {
     invoices: BTreeMap<InvoiceId, Invoice>,
     /// The last number of each series.
     series: BTreeMap<Series, i64>,
+    customers: BTreeSet<CustomerId>,
     // xtask new: tables
 }
 
@@ -56,8 +57,16 @@ impl MemoryBilling {
             clock,
             invoices: BTreeMap::new(),
             series: BTreeMap::new(),
+            customers: BTreeSet::new(),
             // xtask new: empty tables
         }
+    }
+
+    /// With a customer, as the CRM module has it.
+    #[must_use]
+    pub fn with_customer(mut self, id: CustomerId) -> Self {
+        self.customers.insert(id);
+        self
     }
 }
 
@@ -97,6 +106,15 @@ pub const CONTRACT: &[(&str, Check)] = &[
         Box::pin(invoices::a_list_is_sorted_and_searched_page_by_page(tx))
     }),
     ("numbers of a series have no gap", |tx| Box::pin(invoices::numbers_of_a_series_have_no_gap(tx))),
+    ("an unknown customer is refused", |tx| Box::pin(invoices::an_unknown_customer_is_refused(tx))),
+    ("an unknown customer is refused in a change", |tx| {
+        Box::pin(invoices::an_unknown_customer_is_refused_in_a_change(tx))
+    }),
+    ("what is issued is not changed", |tx| Box::pin(invoices::what_is_issued_is_not_changed(tx))),
+    ("what is issued is not issued again", |tx| Box::pin(invoices::what_is_issued_is_not_issued_again(tx))),
+    ("what is issued is not deleted", |tx| Box::pin(invoices::what_is_issued_is_not_deleted(tx))),
+    ("what is paid does not become void", |tx| Box::pin(invoices::what_is_paid_does_not_become_void(tx))),
+    ("a draft is not paid", |tx| Box::pin(invoices::a_draft_is_not_paid(tx))),
     // xtask new: contract
 ];
 

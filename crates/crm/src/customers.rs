@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{
-    Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, text, words,
+    Email, Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, text, words,
 };
 
 use crate::CrmTx;
@@ -20,17 +20,10 @@ text!(
 );
 
 text!(
-    /// Its email.
-    CustomerEmail,
-    Paragraphs,
-    10_000
-);
-
-text!(
-    /// Its phone.
+    /// A telephone number, as people write it.
     CustomerPhone,
-    Paragraphs,
-    10_000
+    Line,
+    50
 );
 
 text!(
@@ -83,10 +76,10 @@ pub struct Customer {
     pub id: CustomerId,
     /// Its name.
     pub name: CustomerName,
-    /// Its email.
-    pub email: CustomerEmail,
-    /// Its phone.
-    pub phone: CustomerPhone,
+    /// Where mail reaches it.
+    pub email: Option<Email>,
+    /// Where it can be called.
+    pub phone: Option<CustomerPhone>,
     /// Its address.
     pub address: CustomerAddress,
     /// Its notes.
@@ -108,10 +101,10 @@ pub struct NewCustomer {
     pub id: CustomerId,
     /// Its name.
     pub name: CustomerName,
-    /// Its email.
-    pub email: CustomerEmail,
-    /// Its phone.
-    pub phone: CustomerPhone,
+    /// Where mail reaches it.
+    pub email: Option<Email>,
+    /// Where it can be called.
+    pub phone: Option<CustomerPhone>,
     /// Its address.
     pub address: CustomerAddress,
     /// Its notes.
@@ -125,10 +118,10 @@ pub struct NewCustomer {
 pub struct CustomerChange {
     /// Its name.
     pub name: Option<CustomerName>,
-    /// Its email.
-    pub email: Option<CustomerEmail>,
-    /// Its phone.
-    pub phone: Option<CustomerPhone>,
+    /// Where mail reaches it.
+    pub email: Option<Option<Email>>,
+    /// Where it can be called.
+    pub phone: Option<Option<CustomerPhone>>,
     /// Its address.
     pub address: Option<CustomerAddress>,
     /// Its notes.
@@ -190,6 +183,9 @@ pub enum CustomerError {
 pub trait CustomerRepo: Send {
     /// One of them.
     async fn find(&mut self, id: CustomerId) -> Result<Option<Customer>, StoreError>;
+
+    /// Those of them with these ids, each once and in no order.
+    async fn find_many(&mut self, ids: &[CustomerId]) -> Result<Vec<Customer>, StoreError>;
 
     /// One of them, which nobody else changes until the transaction ends.
     async fn find_for_update(&mut self, id: CustomerId) -> Result<Option<Customer>, StoreError>;

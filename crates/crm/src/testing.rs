@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a contract that is not kept fails the test that runs it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ mod customers;
 
 pub use crate::customers::MockCustomerRepo;
 use crate::customers::{
-    Customer, CustomerAddress, CustomerEmail, CustomerId, CustomerName, CustomerNotes, CustomerPhone, CustomerRepo,
-    CustomerStatus, NewCustomer,
+    Customer, CustomerAddress, CustomerId, CustomerName, CustomerNotes, CustomerRepo, CustomerStatus, NewCustomer,
 };
+pub use customers::what_is_in_use_stays;
 
 /// One to be made, for tests that do not care which.
 pub fn new_customer(name: &str) -> NewCustomer {
     NewCustomer {
         id: CustomerId::generate(),
         name: CustomerName::parse(name).expect("a clean line"),
-        email: CustomerEmail::default(),
-        phone: CustomerPhone::default(),
+        email: None,
+        phone: None,
         address: CustomerAddress::default(),
         notes: CustomerNotes::default(),
         status: CustomerStatus::Active,
@@ -37,6 +37,8 @@ pub fn new_customer(name: &str) -> NewCustomer {
 pub struct MemoryCrm {
     clock: Arc<dyn Clock>,
     customers: BTreeMap<CustomerId, Customer>,
+    /// Those that something of another module is for.
+    in_use: BTreeSet<CustomerId>,
     // xtask new: tables
 }
 
@@ -46,8 +48,14 @@ impl MemoryCrm {
         Self {
             clock,
             customers: BTreeMap::new(),
+            in_use: BTreeSet::new(),
             // xtask new: empty tables
         }
+    }
+
+    /// Puts a customer to use, as an invoice does.
+    pub fn put_to_use(&mut self, id: CustomerId) {
+        self.in_use.insert(id);
     }
 }
 
@@ -85,6 +93,7 @@ pub const CONTRACT: &[(&str, Check)] = &[
         Box::pin(customers::a_change_touches_what_it_names_and_counts_up(tx))
     }),
     ("what is deleted is gone", |tx| Box::pin(customers::what_is_deleted_is_gone(tx))),
+    ("many are found at once", |tx| Box::pin(customers::many_are_found_at_once(tx))),
     ("a list is sorted and searched page by page", |tx| {
         Box::pin(customers::a_list_is_sorted_and_searched_page_by_page(tx))
     }),
@@ -104,5 +113,8 @@ mod tests {
             println!("{name}");
             check(&mut tx).await;
         }
+        let made = tx.customers().insert(&[new_customer("Ada")]).await.unwrap();
+        tx.put_to_use(made[0].id);
+        what_is_in_use_stays(&mut tx, made[0].id).await;
     }
 }

@@ -55,15 +55,15 @@ impl AuditRepo for PgTenantTx {
             rows = rows.filter(audit_events::row_id.eq(row.as_uuid()));
         }
         if let Some(from) = query.from {
-            rows = rows.filter(audit_events::at.ge(from));
+            rows = rows.filter(audit_events::at.ge(from.time()));
         }
         if let Some(to) = query.to {
-            rows = rows.filter(audit_events::at.lt(to));
+            rows = rows.filter(audit_events::at.lt(to.time()));
         }
         if let Some(after) = query.after {
             let last = self.rows_of(audit_events::table).filter(audit_events::id.eq(after.as_uuid()));
             let last: Option<DateTime<Utc>> = self.load_one(last.select(audit_events::at)).await?;
-            let Some(at) = last else { return Ok(Page { items: Vec::new(), next: None }) };
+            let Some(at) = last else { return Ok(Page::empty()) };
             // The first condition is what the index is read by.
             let behind = audit_events::at.lt(at).or(audit_events::id.gt(after.as_uuid()));
             rows = rows.filter(audit_events::at.le(at)).filter(behind);

@@ -18,10 +18,10 @@ const KEPT: &str = "kept";
 const DOOMED: &str = "doomed";
 
 impl PgTenantTx {
-    /// Moves a blob on, if it is still expected.
-    async fn turn(&mut self, id: BlobId, to: &str) -> Result<bool, StoreError> {
-        let expected = self.rows_of(blobs::table).filter(blobs::id.eq(id.as_uuid())).filter(blobs::state.eq(EXPECTED));
-        Ok(self.execute(diesel::update(expected).set(blobs::state.eq(to))).await? > 0)
+    /// Moves a blob on, if it is still in this state.
+    async fn turn(&mut self, id: BlobId, from: &str, to: &str) -> Result<bool, StoreError> {
+        let row = self.rows_of(blobs::table).filter(blobs::id.eq(id.as_uuid())).filter(blobs::state.eq(from));
+        Ok(self.execute(diesel::update(row).set(blobs::state.eq(to))).await? > 0)
     }
 }
 
@@ -38,12 +38,15 @@ impl BlobRepo for PgTenantTx {
     }
 
     async fn keep(&mut self, id: BlobId) -> Result<bool, StoreError> {
-        self.turn(id, KEPT).await
+        self.turn(id, EXPECTED, KEPT).await
     }
 
-    async fn give_up(&mut self, id: BlobId) -> Result<(), StoreError> {
-        self.turn(id, DOOMED).await?;
-        Ok(())
+    async fn give_up(&mut self, id: BlobId) -> Result<bool, StoreError> {
+        self.turn(id, EXPECTED, DOOMED).await
+    }
+
+    async fn release(&mut self, id: BlobId) -> Result<bool, StoreError> {
+        self.turn(id, KEPT, DOOMED).await
     }
 
     async fn doom(&mut self, since: DateTime<Utc>) -> Result<(), StoreError> {

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use tenantry_crm::customers::{
-    Customer, CustomerAddress, CustomerChange, CustomerEmail, CustomerError, CustomerId, CustomerName, CustomerNotes,
-    CustomerOrder, CustomerPhone, CustomerQuery, CustomerRepo, NewCustomer,
+    Customer, CustomerAddress, CustomerChange, CustomerError, CustomerId, CustomerName, CustomerNotes, CustomerOrder,
+    CustomerPhone, CustomerQuery, CustomerRepo, NewCustomer,
 };
-use tenantry_tenancy::{Page, Position, Search, SortKey, SortedPage, StoreError};
+use tenantry_tenancy::{Email, Page, Position, Search, SortKey, SortedPage, StoreError};
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
@@ -38,8 +38,8 @@ impl TryFrom<CustomerRow> for Customer {
         Ok(Self {
             id: CustomerId::from_uuid(row.id),
             name: trusted(CustomerName::parse(row.name))?,
-            email: trusted(CustomerEmail::parse(row.email))?,
-            phone: trusted(CustomerPhone::parse(row.phone))?,
+            email: (!row.email.is_empty()).then(|| Email::stored(row.email)),
+            phone: (!row.phone.is_empty()).then(|| CustomerPhone::stored(row.phone)),
             address: trusted(CustomerAddress::parse(row.address))?,
             notes: trusted(CustomerNotes::parse(row.notes))?,
             status: parsed(&row.status)?,
@@ -82,6 +82,13 @@ impl CustomerRepo for PgTenantTx {
         self.load_one(query).await?.map(Customer::try_from).transpose()
     }
 
+    async fn find_many(&mut self, ids: &[CustomerId]) -> Result<Vec<Customer>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        let limit = trusted(i64::try_from(ids.len()))?;
+        let rows = self.rows_of(customers::table).filter(customers::id.eq_any(ids)).order(customers::id).limit(limit);
+        self.load(rows.select(CustomerRow::as_select())).await?.into_iter().map(Customer::try_from).collect()
+    }
+
     async fn find_for_update(&mut self, id: CustomerId) -> Result<Option<Customer>, StoreError> {
         let row = self.rows_of(customers::table).filter(customers::id.eq(id.as_uuid()));
         self.load_one(row.select(CustomerRow::as_select()).for_update()).await?.map(Customer::try_from).transpose()
@@ -120,8 +127,8 @@ impl CustomerRepo for PgTenantTx {
         let rows = new.iter().map(|new| NewCustomerRow {
             id: new.id.as_uuid(),
             name: new.name.as_str(),
-            email: new.email.as_str(),
-            phone: new.phone.as_str(),
+            email: new.email.as_ref().map_or("", Email::as_str),
+            phone: new.phone.as_ref().map_or("", CustomerPhone::as_str),
             address: new.address.as_str(),
             notes: new.notes.as_str(),
             status: new.status.as_str(),
@@ -134,8 +141,8 @@ impl CustomerRepo for PgTenantTx {
     async fn update(&mut self, id: CustomerId, change: &CustomerChange) -> Result<Option<Customer>, StoreError> {
         let row = CustomerChangeRow {
             name: change.name.as_ref().map(CustomerName::as_str),
-            email: change.email.as_ref().map(CustomerEmail::as_str),
-            phone: change.phone.as_ref().map(CustomerPhone::as_str),
+            email: change.email.as_ref().map(|it| it.as_ref().map_or("", Email::as_str)),
+            phone: change.phone.as_ref().map(|it| it.as_ref().map_or("", CustomerPhone::as_str)),
             address: change.address.as_ref().map(CustomerAddress::as_str),
             notes: change.notes.as_ref().map(CustomerNotes::as_str),
             status: change.status.map(|word| word.as_str()),

@@ -17,7 +17,7 @@ use tenantry_app::{FileError, FileKey, FileStore, FileStream, FileWriter};
 use tenantry_tenancy::TenantId;
 use tokio::io::AsyncWriteExt;
 
-/// How many bytes are sent at once: the least that S3 takes as a part.
+/// How many bytes are gathered and sent at once: the least that S3 takes as a part.
 const PART_BYTES: usize = 5 * 1024 * 1024;
 /// How many buckets of tenants are kept at hand.
 const KEPT_BUCKETS: usize = 1000;
@@ -168,7 +168,8 @@ struct Writer(BufWriter);
 #[async_trait]
 impl FileWriter for Writer {
     async fn write(&mut self, bytes: Bytes) -> Result<(), FileError> {
-        self.0.put(bytes).await.map_err(failed)
+        // Copied: what a chunk is a part of stays in memory as long as the chunk does, and chunks can be of one byte.
+        self.0.write_all(&bytes).await.map_err(|error| FileError(error.into()))
     }
 
     async fn finish(mut self: Box<Self>) -> Result<(), FileError> {
@@ -183,7 +184,48 @@ impl FileWriter for Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tenantry_tenancy::{Actor, RequestId, SchemaName, TenantScope};
+    use tenantry_work::blobs::{Blob, BlobId};
+    use tenantry_work::documents::DocumentId;
+
     use super::*;
+
+    #[tokio::test]
+    async fn no_chunk_stays_in_memory_once_it_is_written() {
+        struct Chunk(Arc<AtomicUsize>);
+
+        impl AsRef<[u8]> for Chunk {
+            fn as_ref(&self) -> &[u8] {
+                b"x"
+            }
+        }
+
+        impl Drop for Chunk {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::on_disk(folder.path()).unwrap();
+        let blob = Blob { id: BlobId::generate(), document: DocumentId::generate() };
+        let scope = TenantScope::grant(TenantId::random(), SchemaName::Pooled, Actor::System, RequestId::generate());
+        let key = FileKey::of(&scope, blob);
+        let mut writer = files.create(&key).unwrap();
+        let alive = Arc::new(AtomicUsize::new(0));
+
+        for _ in 0..1000 {
+            alive.fetch_add(1, Ordering::Relaxed);
+            writer.write(Bytes::from_owner(Chunk(alive.clone()))).await.unwrap();
+        }
+
+        assert_eq!(alive.load(Ordering::Relaxed), 0);
+        writer.finish().await.unwrap();
+        let read: Vec<Bytes> = files.read(&key, 0..1000).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(read.concat(), [b'x'; 1000]);
+    }
 
     #[test]
     fn only_what_is_left_of_the_file_itself_is_removed() {

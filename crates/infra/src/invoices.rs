@@ -12,13 +12,15 @@ use tenantry_billing::series::Series;
 use tenantry_tenancy::{Day, Page, Position, Search, SortKey, SortedPage, StoreError};
 use uuid::Uuid;
 
-use crate::error::OnConstraint;
+use crate::error::{OnConstraint, PgError};
 use crate::lists::sorted;
 use crate::rows::{parsed, trusted};
 use crate::schema::invoices;
 use crate::tenant_tx::PgTenantTx;
 
 const CUSTOMER_KEY: &str = "invoices_customer_fkey";
+/// What is issued stays as it is.
+const FIXED: &str = "invoices_fixed";
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = invoices, check_for_backend(diesel::pg::Pg))]
@@ -48,12 +50,12 @@ impl TryFrom<InvoiceRow> for Invoice {
         Ok(Self {
             id: InvoiceId::from_uuid(row.id),
             customer: row.customer_id.map(CustomerId::from_uuid),
-            bill_to: trusted(BillTo::parse(row.bill_to))?,
+            bill_to: BillTo::stored(row.bill_to),
             currency: parsed(&row.currency)?,
             lines: trusted(serde_json::from_value(row.lines))?,
             series: trusted(Series::parse(row.series))?,
             number: row.number,
-            notes: trusted(InvoiceNotes::parse(row.notes))?,
+            notes: InvoiceNotes::stored(row.notes),
             status: parsed(&row.status)?,
             issued_on: day(row.issued_on)?,
             due: day(row.due)?,
@@ -205,19 +207,26 @@ impl InvoiceRepo for PgTenantTx {
         let update = diesel::update(self.rows_of(invoices::table).filter(invoices::id.eq(id.as_uuid())))
             .set(row)
             .returning(InvoiceRow::as_returning());
-        let row = self.load_one(update).await.on_constraint(CUSTOMER_KEY, || InvoiceError::CustomerUnknown)?;
+        let row: Option<InvoiceRow> = self.load_one(update).await.map_err(|error| {
+            if error.is_of(CUSTOMER_KEY) { InvoiceError::CustomerUnknown } else { fixed(id, error) }
+        })?;
         Ok(row.map(Invoice::try_from).transpose()?)
     }
 
-    async fn step(&mut self, id: InvoiceId, step: Step) -> Result<Option<Invoice>, StoreError> {
+    async fn step(&mut self, id: InvoiceId, step: Step) -> Result<Option<Invoice>, InvoiceError> {
         let update = diesel::update(self.rows_of(invoices::table).filter(invoices::id.eq(id.as_uuid())))
             .set(StepRow::from(step))
             .returning(InvoiceRow::as_returning());
-        self.load_one(update).await?.map(Invoice::try_from).transpose()
+        let row: Option<InvoiceRow> = self.load_one(update).await.map_err(|error| fixed(id, error))?;
+        Ok(row.map(Invoice::try_from).transpose()?)
     }
 
-    async fn delete(&mut self, id: InvoiceId) -> Result<bool, StoreError> {
+    async fn delete(&mut self, id: InvoiceId) -> Result<bool, InvoiceError> {
         let delete = diesel::delete(self.rows_of(invoices::table).filter(invoices::id.eq(id.as_uuid())));
-        Ok(self.execute(delete).await? > 0)
+        Ok(self.execute(delete).await.map_err(|error| fixed(id, error))? > 0)
     }
+}
+
+fn fixed(id: InvoiceId, error: PgError) -> InvoiceError {
+    if error.is_of(FIXED) { InvoiceError::Fixed(id) } else { StoreError::from(error).into() }
 }

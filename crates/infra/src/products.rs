@@ -143,6 +143,6 @@ impl ProductRepo for PgTenantTx {
     async fn delete(&mut self, id: ProductId) -> Result<bool, ProductError> {
         let delete = diesel::delete(self.rows_of(products::table).filter(products::id.eq(id.as_uuid())));
         let deleted = self.execute(delete).await;
-        Ok(deleted.on_constraint("stock_movements_product_fkey", || ProductError::Moved(id))? > 0)
+        Ok(deleted.on_constraint("stock_movements_product_fkey", || ProductError::HasMovements(id))? > 0)
     }
 }

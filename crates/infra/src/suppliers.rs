@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use tenantry_inventory::suppliers::{
-    NewSupplier, Supplier, SupplierAddress, SupplierChange, SupplierEmail, SupplierId, SupplierName, SupplierNotes,
-    SupplierOrder, SupplierPhone, SupplierQuery, SupplierRepo,
+    NewSupplier, Supplier, SupplierAddress, SupplierChange, SupplierId, SupplierName, SupplierNotes, SupplierOrder,
+    SupplierPhone, SupplierQuery, SupplierRepo,
 };
-use tenantry_tenancy::{Page, Position, Search, SortKey, SortedPage, StoreError};
+use tenantry_tenancy::{Email, Page, Position, Search, SortKey, SortedPage, StoreError};
 use uuid::Uuid;
 
 use crate::lists::sorted;
@@ -37,8 +37,8 @@ impl TryFrom<SupplierRow> for Supplier {
         Ok(Self {
             id: SupplierId::from_uuid(row.id),
             name: trusted(SupplierName::parse(row.name))?,
-            email: trusted(SupplierEmail::parse(row.email))?,
-            phone: trusted(SupplierPhone::parse(row.phone))?,
+            email: (!row.email.is_empty()).then(|| Email::stored(row.email)),
+            phone: (!row.phone.is_empty()).then(|| SupplierPhone::stored(row.phone)),
             address: trusted(SupplierAddress::parse(row.address))?,
             notes: trusted(SupplierNotes::parse(row.notes))?,
             status: parsed(&row.status)?,
@@ -119,8 +119,8 @@ impl SupplierRepo for PgTenantTx {
         let rows = new.iter().map(|new| NewSupplierRow {
             id: new.id.as_uuid(),
             name: new.name.as_str(),
-            email: new.email.as_str(),
-            phone: new.phone.as_str(),
+            email: new.email.as_ref().map_or("", Email::as_str),
+            phone: new.phone.as_ref().map_or("", SupplierPhone::as_str),
             address: new.address.as_str(),
             notes: new.notes.as_str(),
             status: new.status.as_str(),
@@ -133,8 +133,8 @@ impl SupplierRepo for PgTenantTx {
     async fn update(&mut self, id: SupplierId, change: &SupplierChange) -> Result<Option<Supplier>, StoreError> {
         let row = SupplierChangeRow {
             name: change.name.as_ref().map(SupplierName::as_str),
-            email: change.email.as_ref().map(SupplierEmail::as_str),
-            phone: change.phone.as_ref().map(SupplierPhone::as_str),
+            email: change.email.as_ref().map(|it| it.as_ref().map_or("", Email::as_str)),
+            phone: change.phone.as_ref().map(|it| it.as_ref().map_or("", SupplierPhone::as_str)),
             address: change.address.as_ref().map(SupplierAddress::as_str),
             notes: change.notes.as_ref().map(SupplierNotes::as_str),
             status: change.status.map(|word| word.as_str()),

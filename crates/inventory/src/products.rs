@@ -157,7 +157,7 @@ pub enum ProductError {
     SkuTaken,
     /// Something in stock or moved earlier refers to it.
     #[error("product {0} has stock movements")]
-    Moved(ProductId),
+    HasMovements(ProductId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -183,7 +183,7 @@ pub trait ProductRepo: Send {
     /// Changes the fields given, in one statement, and tells what it is now.
     async fn update(&mut self, id: ProductId, change: &ProductChange) -> Result<Option<Product>, ProductError>;
 
-    /// Deletes one; false when there is none, [`ProductError::Moved`] when it has movements.
+    /// Deletes one; false when there is none, [`ProductError::HasMovements`] when it has movements.
     async fn delete(&mut self, id: ProductId) -> Result<bool, ProductError>;
 }
 

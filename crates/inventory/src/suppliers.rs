@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{
-    Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, text, words,
+    Email, Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, text, words,
 };
 
 use crate::InventoryTx;
@@ -20,17 +20,10 @@ text!(
 );
 
 text!(
-    /// Its email.
-    SupplierEmail,
-    Paragraphs,
-    10_000
-);
-
-text!(
-    /// Its phone.
+    /// A telephone number, as people write it.
     SupplierPhone,
-    Paragraphs,
-    10_000
+    Line,
+    50
 );
 
 text!(
@@ -83,10 +76,10 @@ pub struct Supplier {
     pub id: SupplierId,
     /// Its name.
     pub name: SupplierName,
-    /// Its email.
-    pub email: SupplierEmail,
-    /// Its phone.
-    pub phone: SupplierPhone,
+    /// Where mail reaches it.
+    pub email: Option<Email>,
+    /// Where it can be called.
+    pub phone: Option<SupplierPhone>,
     /// Its address.
     pub address: SupplierAddress,
     /// Its notes.
@@ -108,10 +101,10 @@ pub struct NewSupplier {
     pub id: SupplierId,
     /// Its name.
     pub name: SupplierName,
-    /// Its email.
-    pub email: SupplierEmail,
-    /// Its phone.
-    pub phone: SupplierPhone,
+    /// Where mail reaches it.
+    pub email: Option<Email>,
+    /// Where it can be called.
+    pub phone: Option<SupplierPhone>,
     /// Its address.
     pub address: SupplierAddress,
     /// Its notes.
@@ -125,10 +118,10 @@ pub struct NewSupplier {
 pub struct SupplierChange {
     /// Its name.
     pub name: Option<SupplierName>,
-    /// Its email.
-    pub email: Option<SupplierEmail>,
-    /// Its phone.
-    pub phone: Option<SupplierPhone>,
+    /// Where mail reaches it.
+    pub email: Option<Option<Email>>,
+    /// Where it can be called.
+    pub phone: Option<Option<SupplierPhone>>,
     /// Its address.
     pub address: Option<SupplierAddress>,
     /// Its notes.

@@ -14,8 +14,7 @@ mod suppliers;
 
 pub use crate::suppliers::MockSupplierRepo;
 use crate::suppliers::{
-    NewSupplier, Supplier, SupplierAddress, SupplierEmail, SupplierId, SupplierName, SupplierNotes, SupplierPhone,
-    SupplierRepo, SupplierStatus,
+    NewSupplier, Supplier, SupplierAddress, SupplierId, SupplierName, SupplierNotes, SupplierRepo, SupplierStatus,
 };
 
 /// One to be made, for tests that do not care which.
@@ -23,8 +22,8 @@ pub fn new_supplier(name: &str) -> NewSupplier {
     NewSupplier {
         id: SupplierId::generate(),
         name: SupplierName::parse(name).expect("a clean line"),
-        email: SupplierEmail::default(),
-        phone: SupplierPhone::default(),
+        email: None,
+        phone: None,
         address: SupplierAddress::default(),
         notes: SupplierNotes::default(),
         status: SupplierStatus::Active,
@@ -157,6 +156,9 @@ pub const CONTRACT: &[(&str, Check)] = &[
     ("a list is sorted and searched page by page", |tx| {
         Box::pin(products::a_list_is_sorted_and_searched_page_by_page(tx))
     }),
+    ("a number is given once", |tx| Box::pin(products::a_number_is_given_once(tx))),
+    ("a number is not taken over", |tx| Box::pin(products::a_number_is_not_taken_over(tx))),
+    ("what has movements stays", |tx| Box::pin(products::what_has_movements_stays(tx))),
     ("the stock is the sum of the movements", |tx| {
         Box::pin(stock_movements::the_stock_is_the_sum_of_the_movements(tx))
     }),

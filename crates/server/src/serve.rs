@@ -1,5 +1,6 @@
 //! Serving requests until told to stop.
 
+use std::any::Any;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,11 +45,13 @@ pub fn http(settings: &Settings, services: Arc<Services>, listener: TcpListener)
     let workers = settings.workers();
     // Fails here rather than in a worker, where nobody would see it.
     services.store(workers)?;
+    let stalled_time = Duration::from_secs(settings.http.stalled_seconds);
     let server = HttpServer::new(move || {
         let store = services.store(workers).expect("a store was just made from the same URL");
         App::new().wrap(from_fn(edge)).configure(tenantry_api::configure(services.parts(store)))
     })
     .workers(workers)
+    .on_connect(move |connection, _| end_when_stalled(connection, stalled_time))
     .client_request_timeout(HEAD_TIME)
     .keep_alive(IDLE_TIME)
     // Whoever has hung up gets no work done for them.
@@ -58,6 +61,19 @@ pub fn http(settings: &Settings, services: Arc<Services>, listener: TcpListener)
     .listen(listener)
     .context("the port cannot be used")?;
     Ok(server.run())
+}
+
+/// Has the system end the connection once nothing of what was sent arrived for so long: a client that stops reading would
+/// otherwise hold its answer in our memory for as long as it likes. Systems without that option wait for the client.
+fn end_when_stalled(connection: &dyn Any, time: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>()
+        && let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(time))
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a connection may stall");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (connection, time);
 }
 
 /// Serves until SIGINT or SIGTERM, then lets requests in flight end. `ready` is told the address.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::{BoxFuture, FutureExt};
-use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, SignupSettings, Site};
+use tenantry_api::{Cursors, Hosts, Parts, Proxies, Readiness, SignupSettings, Site, Uploads};
 use tenantry_app::{Mailer, TenantStore};
 use tenantry_auth::{ApiKeys, Authenticator, ClientUsage, Passwords, Sealer, Watch};
 use tenantry_infra::{Dns, Files, MailQueue, PgDirectory, PgRegistry, PgTenantStore, Pool, PoolSettings};
@@ -50,6 +50,7 @@ pub struct Services {
     resolver: Arc<Dns>,
     /// Stores the content of documents.
     files: Arc<Files>,
+    uploads: Arc<Uploads>,
     /// Delivers mail.
     pub mailer: Arc<dyn Mailer>,
     /// Counts what machine clients call.
@@ -108,6 +109,7 @@ impl Services {
             hosts: Hosts::below(settings.base_domain()?),
             resolver: Arc::new(Dns::new(settings.dns_server()?)),
             files: Arc::new(settings.files.open()?),
+            uploads: Arc::new(Uploads::new(settings.files.max_uploads)),
             mailer,
             cursors: keys::cursors(settings)?,
             answers: Arc::new(keys::sealer(settings, "tenantry answers")?),
@@ -166,6 +168,7 @@ impl Services {
             storage: self.storage.clone(),
             readiness: Arc::new(Ready { registry: self.registry.clone(), watch: self.watch.clone() }),
             files: self.files.clone(),
+            uploads: self.uploads.clone(),
             mailer: self.mailer.clone(),
             clock: Arc::new(SystemClock),
             cursors: self.cursors.clone(),

@@ -65,6 +65,7 @@ pub struct Http {
     pub workers: usize,
     pub body_bytes: usize,
     pub body_seconds: u64,
+    pub stalled_seconds: u64,
     pub request_seconds: u64,
     pub rejection_status: u16,
 }
@@ -282,6 +283,7 @@ impl Settings {
         ensure!(matches!(http.rejection_status, 401 | 403), "http.rejection_status must be 401 or 403");
         for (name, value) in [
             ("http.body_seconds", http.body_seconds),
+            ("http.stalled_seconds", http.stalled_seconds),
             ("http.request_seconds", http.request_seconds),
             ("database.wait_seconds", database.wait_seconds),
             ("auth.access_minutes", auth.access_minutes),

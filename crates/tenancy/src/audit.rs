@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::{Actor, AuditEventId, AuditedId, Limit, Page, RequestId, StoreError};
+use crate::{Actor, AuditEventId, AuditedId, Limit, Moment, Page, RequestId, StoreError};
 
 /// A word that names a table or what was done: lower-case letters and underscores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +76,10 @@ pub struct AuditQuery {
     pub action: Option<AuditWord>,
     /// Only what happened to this one.
     pub row: Option<AuditedId>,
-    /// Only what happened then or later.
-    pub from: Option<DateTime<Utc>>,
-    /// Only what happened before.
-    pub to: Option<DateTime<Utc>>,
+    /// Only what happened at this moment or later.
+    pub from: Option<Moment>,
+    /// Only what happened before this moment.
+    pub to: Option<Moment>,
     /// The last event of the page before.
     pub after: Option<AuditEventId>,
     /// How many at the most.

@@ -75,6 +75,11 @@ impl Email {
         }
     }
 
+    /// An address from the store, which took it when it was read, perhaps as any text.
+    pub fn stored(raw: String) -> Self {
+        Self(raw)
+    }
+
     /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -88,6 +93,12 @@ impl std::fmt::Display for Email {
 }
 
 crate::json_schema!(Email, crate::schema::format("email"));
+
+impl serde::Serialize for Email {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl<'de> serde::Deserialize<'de> for Email {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

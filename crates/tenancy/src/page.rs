@@ -19,6 +19,16 @@ impl Limit {
         u8::try_from(limit).ok().filter(|limit| (1..=Self::MAX).contains(limit)).map(Self)
     }
 
+    /// The lesser of this and another number, but one at least.
+    #[must_use]
+    pub const fn at_most(self, number: usize) -> Self {
+        match number {
+            0 => Self(1),
+            number if number < self.0 as usize => Self(number as u8),
+            _ => self,
+        }
+    }
+
     /// The number.
     pub fn get(self) -> usize {
         usize::from(self.0)
@@ -119,15 +129,28 @@ pub struct Page<T, P = Uuid> {
     pub items: Vec<T>,
     /// What to continue after, if there are more.
     pub next: Option<P>,
+    /// Where each item stands, for those who show fewer.
+    places: Vec<P>,
 }
 
-impl<T, P> Page<T, P> {
+impl<T, P: Clone> Page<T, P> {
     /// Makes a page from up to `limit + 1` items: the one too many only says that there are more.
     pub fn cut(mut items: Vec<T>, limit: Limit, position: impl Fn(&T) -> P) -> Self {
         let more = items.len() > limit.get();
         items.truncate(limit.get());
-        let next = if more { items.last().map(position) } else { None };
-        Self { items, next }
+        let places: Vec<P> = items.iter().map(position).collect();
+        let next = if more { places.last().cloned() } else { None };
+        Self { items, next, places }
+    }
+
+    /// A page without items, and the last one.
+    pub const fn empty() -> Self {
+        Self { items: Vec::new(), next: None, places: Vec::new() }
+    }
+
+    /// Each item with where it stands, and where to continue after the last of them, if there are more.
+    pub fn into_placed(self) -> (impl Iterator<Item = (T, P)>, Option<P>) {
+        (self.items.into_iter().zip(self.places), self.next)
     }
 }
 
@@ -144,7 +167,8 @@ mod tests {
         let last = Page::cut(ids[..2].to_vec(), limit, |id| *id);
 
         assert_eq!((full.items.len(), full.next), (2, Some(ids[1])));
-        assert_eq!((last.items.len(), last.next), (2, None));
+        assert_eq!((last.items.len(), &last.next), (2, &None));
+        assert_eq!(last.into_placed().0.map(|(_, place)| place).collect::<Vec<_>>(), ids[..2]);
     }
 
     #[test]
@@ -153,5 +177,6 @@ mod tests {
         assert_eq!(Limit::new(201), None);
         assert_eq!(Limit::new(u64::MAX), None);
         assert_eq!(Limit::new(200).map(Limit::get), Some(200));
+        assert_eq!([0, 7, 50, 300].map(|number| Limit::default().at_most(number).get()), [1, 7, 50, 50]);
     }
 }

@@ -67,6 +67,11 @@ macro_rules! text {
                 $crate::text::check(raw.into(), $crate::text::Shape::$shape, Self::MAX).map(Self)
             }
 
+            /// A text from the store, which took it when it was read, perhaps within other bounds.
+            pub fn stored(raw: String) -> Self {
+                Self(raw)
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -35,8 +35,11 @@ pub trait BlobRepo: Send {
     /// Keeps an expected blob; false when it is not expected any more.
     async fn keep(&mut self, id: BlobId) -> Result<bool, StoreError>;
 
-    /// Gives an expected blob up.
-    async fn give_up(&mut self, id: BlobId) -> Result<(), StoreError>;
+    /// Dooms an expected blob; false when it is not expected any more.
+    async fn give_up(&mut self, id: BlobId) -> Result<bool, StoreError>;
+
+    /// Dooms a kept blob, at which nothing may point any more; false when it is not kept.
+    async fn release(&mut self, id: BlobId) -> Result<bool, StoreError>;
 
     /// Dooms what was expected before `since` and never came, and what was kept and has no document any more.
     async fn doom(&mut self, since: DateTime<Utc>) -> Result<(), StoreError>;

@@ -3,16 +3,18 @@
 //! What a document says of its content and the content itself are stored apart. [`blobs`](crate::blobs) says how they stay
 //! together whatever is interrupted.
 
+mod content;
+
 use async_trait::async_trait;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenantry_tenancy::{
-    Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, json_schema, text,
-    words,
+    Expected, Moment, Position, Search, SortKey, SortedPage, SortedQuery, Stale, StoreError, id, text, words,
 };
 
 use crate::WorkTx;
 use crate::blobs::{Blob, BlobId};
 use crate::projects::ProjectId;
+
+pub use content::{Content, ContentType, InvalidContentType, InvalidSha256, Sha256};
 
 id!(
     /// One document.
@@ -24,127 +26,6 @@ text!(
     Line,
     255
 );
-
-/// A media type (RFC 9110, section 8.3.1), with its parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContentType(String);
-
-/// Why something is no [`ContentType`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a media type such as application/pdf, of at most 127 characters")]
-pub struct InvalidContentType;
-
-impl ContentType {
-    /// Reads a media type.
-    pub fn parse(raw: &str) -> Result<Self, InvalidContentType> {
-        let is_token = |text: &str| !text.is_empty() && text.bytes().all(is_token_byte);
-        let essence = raw.split_once(';').map_or(raw, |(essence, _)| essence).trim_end();
-        let (kind, subtype) = essence.split_once('/').ok_or(InvalidContentType)?;
-        let is_visible = raw.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        if raw.len() <= 127 && is_token(kind) && is_token(subtype) && is_visible {
-            Ok(Self(raw.to_owned()))
-        } else {
-            Err(InvalidContentType)
-        }
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Bytes of which nobody said what they are.
-impl Default for ContentType {
-    fn default() -> Self {
-        Self("application/octet-stream".to_owned())
-    }
-}
-
-impl Serialize for ContentType {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ContentType {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-json_schema!(ContentType, tenantry_tenancy::schema::pattern("^[^/]+/.+$", 127));
-
-/// A byte of a token (RFC 9110, section 5.6.2).
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
-}
-
-/// A digest of content, in lower-case hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sha256(String);
-
-impl Sha256 {
-    /// The digest with these bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    /// Reads what [`as_str`](Self::as_str) writes.
-    pub fn parse(raw: String) -> Result<Self, InvalidSha256> {
-        let is_hex = raw.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if raw.len() == 64 && is_hex { Ok(Self(raw)) } else { Err(InvalidSha256) }
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What it spells.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let digits =
-            self.0.bytes().map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
-        let digits: Vec<u8> = digits.flatten().collect();
-        digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
-    }
-}
-
-/// Why something is no [`Sha256`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 64 lower-case hexadecimal digits")]
-pub struct InvalidSha256;
-
-impl Serialize for Sha256 {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Sha256 {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-json_schema!(Sha256, tenantry_tenancy::schema::pattern("^[0-9a-f]{64}$", 64));
-
-/// What is known of stored bytes. They never change: other content is another blob.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// Where they lie.
-    pub blob: BlobId,
-    /// What they are.
-    pub content_type: ContentType,
-    /// How many.
-    pub size: u64,
-    /// Their digest.
-    pub sha256: Sha256,
-}
 
 /// What an upload may take the place of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -324,10 +205,13 @@ pub async fn change(
     if changed == document { Ok(document) } else { tx.documents().update(&changed).await }
 }
 
-/// Deletes a document, if it has the version expected. Its content is collected later.
-pub async fn delete(tx: &mut dyn WorkTx, id: DocumentId, expected: &Expected) -> Result<(), DocumentError> {
-    admitted(tx, id, expected).await?;
-    if tx.documents().delete(id).await? { Ok(()) } else { Err(DocumentError::NotFound(id)) }
+/// Deletes a document, if it has the version expected. Tells what is doomed by that.
+pub async fn delete(tx: &mut dyn WorkTx, id: DocumentId, expected: &Expected) -> Result<Option<Blob>, DocumentError> {
+    let document = admitted(tx, id, expected).await?;
+    if !tx.documents().delete(id).await? {
+        return Err(DocumentError::NotFound(id));
+    }
+    released(tx, &document).await
 }
 
 /// Announces an upload that may replace what the document has. Must be committed before the first byte is written.
@@ -338,18 +222,41 @@ pub async fn expect_content(tx: &mut dyn WorkTx, id: DocumentId, replaces: &Repl
     Ok(blob)
 }
 
+/// A document with the content it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// As it is now.
+    pub document: Document,
+    /// What it had before, which is doomed.
+    pub replaced: Option<Blob>,
+}
+
 /// Gives the document the content that was uploaded, in place of what it had.
 pub async fn keep_content(
     tx: &mut dyn WorkTx,
     id: DocumentId,
     replaces: &Replaces,
     content: Content,
-) -> Result<Document, DocumentError> {
-    let document = replaced(tx, id, replaces).await?;
+) -> Result<Kept, DocumentError> {
+    let before = replaced(tx, id, replaces).await?;
     if !tx.blobs().keep(content.blob).await? {
         return Err(DocumentError::GivenUp(content.blob));
     }
-    tx.documents().update(&Document { content: Some(content), ..document }).await
+    let document = tx.documents().update(&Document { content: Some(content), ..before.clone() }).await?;
+    Ok(Kept { document, replaced: released(tx, &before).await? })
+}
+
+/// Gives an announced upload up. Tells whether that doomed it: nothing else may be deleted, least of all what was kept by a
+/// transaction of which nobody knows whether it was committed.
+pub async fn give_up(tx: &mut dyn WorkTx, blob: Blob) -> Result<Option<Blob>, StoreError> {
+    Ok(tx.blobs().give_up(blob.id).await?.then_some(blob))
+}
+
+/// What the document had, doomed, now that nothing points at it any more.
+async fn released(tx: &mut dyn WorkTx, document: &Document) -> Result<Option<Blob>, DocumentError> {
+    let Some(content) = &document.content else { return Ok(None) };
+    let blob = Blob { id: content.blob, document: document.id };
+    Ok(tx.blobs().release(blob.id).await?.then_some(blob))
 }
 
 /// The document, locked, if it has the version expected.

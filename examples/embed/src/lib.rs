@@ -67,6 +67,7 @@ mod tests {
     use mockall::predicate::eq;
     use tenantry_tenancy::SortedPage;
     use tenantry_tenancy::clock::FixedClock;
+    use tenantry_work::projects::ProjectOrder;
     use tenantry_work::tasks::NewTask;
     use tenantry_work::testing::{MemoryWork, MockWork, new_project, new_task};
 
@@ -118,8 +119,11 @@ mod tests {
         let tasks = stored.tasks().list(&TaskQuery::default()).await.unwrap();
         let (id, changed) = (read.id, Project { version: 2, ..read.clone() });
         let mut tx = MockWork::default();
-        tx.projects.expect_list().once().return_once(|_| Ok(SortedPage { items: vec![read], next: None }));
-        tx.tasks.expect_list().times(3).returning(|_| Ok(SortedPage { items: vec![], next: None }));
+        tx.projects
+            .expect_list()
+            .once()
+            .return_once(|_| Ok(SortedPage::cut(vec![read], Limit::LARGEST, |it| ProjectOrder::Newest.position(it))));
+        tx.tasks.expect_list().times(3).returning(|_| Ok(SortedPage::empty()));
         tx.tasks.expect_list().once().return_once(|_| Ok(tasks));
         tx.projects.expect_find_for_update().with(eq(id)).once().return_once(|_| Ok(Some(changed)));
         tx.projects.expect_update().never();

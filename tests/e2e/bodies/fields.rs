@@ -180,7 +180,7 @@ async fn a_word_outside_its_set_and_an_id_that_is_none_are_named() {
     for example in &with_body {
         for (name, schema) in fields(&examples, example) {
             let format = schema["format"].as_str();
-            if schema.get("enum").is_none() && !matches!(format, Some("uuid" | "date" | "email")) {
+            if schema.get("enum").is_none() && !matches!(format, Some("uuid" | "date" | "date-time" | "email")) {
                 continue;
             }
             for value in ["", " ", "nothing", "TODO", "todo ", "1", "018f0c5e7f6a7cc080003f1d5c9b2a10"] {
@@ -192,6 +192,31 @@ async fn a_word_outside_its_set_and_an_id_that_is_none_are_named() {
     }
 
     assert!(seen > 100, "only {seen} requests were sent");
+}
+
+#[tokio::test]
+async fn a_day_or_moment_outside_the_years_1_to_9999_is_named() {
+    let suite = suite().await;
+    let (examples, with_body) = examples(&suite).await;
+    let mut seen = 0;
+
+    for example in &with_body {
+        for (name, schema) in fields(&examples, example) {
+            let time = match schema["format"].as_str() {
+                Some("date") => "",
+                Some("date-time") => "T00:00:00Z",
+                _ => continue,
+            };
+            for day in ["-5000-01-01", "0000-12-31", "10000-01-01", "+10000-01-01", "+262142-12-31"] {
+                let value = json!(format!("{day}{time}")).to_string();
+                let body = with_field(example.body.as_ref().unwrap(), &name, &value);
+                raw(&examples, example, body).send().await.expect_field(400, &name);
+                seen += 1;
+            }
+        }
+    }
+
+    assert!(seen > 20, "only {seen} requests were sent");
 }
 
 #[tokio::test]

@@ -11,13 +11,14 @@ use actix_web::http::header::{
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use futures_util::TryStreamExt;
-use tenantry_app::{FileKey, FileStore, FileStream};
+use tenantry_app::{FileKey, FileStore, FileStream, TenantTx};
 use tenantry_tenancy::TenantScope;
 use tenantry_tenancy::permissions::needs::{ReadDocuments, WriteDocuments};
 use tenantry_work::blobs::Blob;
-use tenantry_work::documents::{self, Content, Document, DocumentId, DocumentTitle, Replaces, Sha256};
+use tenantry_work::documents::{self, Content, Document, DocumentId, DocumentTitle, Kept, Replaces, Sha256};
 
 use super::DocumentView;
+use super::uploads::{Place, Uploads};
 use crate::conditions::IfMatch;
 use crate::extract::{Can, PathId, Upload};
 use crate::once::Store;
@@ -31,55 +32,79 @@ pub(super) async fn upload(
     caller: Can<WriteDocuments>,
     store: Store,
     files: Data<dyn FileStore>,
+    uploads: Data<Uploads>,
     PathId(id): PathId<DocumentId>,
     IfMatch(expected): IfMatch,
     upload: Upload,
 ) -> Result<Resource<DocumentView>, ApiError> {
-    let replaces = Replaces::Any(expected);
-    Ok(Resource(receive(&caller, &store, &**files, id, &replaces, upload).await?.into()))
+    let place = Uploads::begin(&uploads, caller.tenant(), id)?;
+    let contents = Contents { scope: &caller, store: &store, files: &**files };
+    Ok(Resource(contents.receive(&place, &Replaces::Any(expected), upload).await?.into()))
 }
 
-/// Takes a file as the content of a document, in place of what may be replaced.
-pub(super) async fn receive(
-    scope: &TenantScope,
-    store: &Store,
-    files: &dyn FileStore,
-    id: DocumentId,
-    replaces: &Replaces,
-    upload: Upload,
-) -> Result<Document, ApiError> {
-    let blob = store.write(scope, async |tx| documents::expect_content(tx.work(), id, replaces).await).await?;
-    let kept = keep(scope, store, files, replaces, blob, upload).await;
-    if kept.is_err() {
-        // Only sooner: a blob that stays expected is collected as well.
-        let _ = store.write(scope, async |tx| tx.work().blobs().give_up(blob.id).await).await;
+/// Where the content of one tenant's documents lies.
+#[derive(Clone, Copy)]
+pub(super) struct Contents<'a> {
+    pub(super) scope: &'a TenantScope,
+    pub(super) store: &'a Store,
+    pub(super) files: &'a dyn FileStore,
+}
+
+impl Contents<'_> {
+    /// Takes a file as the content of a document, in place of what may be replaced. Nothing of one that is refused stays.
+    pub(super) async fn receive(
+        self,
+        place: &Place,
+        replaces: &Replaces,
+        upload: Upload,
+    ) -> Result<Document, ApiError> {
+        let id = place.document();
+        let expect = async |tx: &mut TenantTx| documents::expect_content(tx.work(), id, replaces).await;
+        let blob = self.store.write(self.scope, expect).await?;
+        let kept = self.keep(replaces, blob, upload).await;
+        let waste = match &kept {
+            Ok(kept) => kept.replaced,
+            // Only sooner: a blob that stays expected is collected as well.
+            Err(_) => {
+                let give_up = async |tx: &mut TenantTx| documents::give_up(tx.work(), blob).await;
+                self.store.write(self.scope, give_up).await.unwrap_or_default()
+            }
+        };
+        self.clear(waste).await;
+        kept.map(|kept| kept.document)
     }
-    kept
-}
 
-async fn keep(
-    scope: &TenantScope,
-    store: &Store,
-    files: &dyn FileStore,
-    replaces: &Replaces,
-    blob: Blob,
-    upload: Upload,
-) -> Result<Document, ApiError> {
-    let content_type = upload.content_type();
-    let mut writer = files.create(&FileKey::of(scope, blob))?;
-    let arrived = match upload.copy_to(&mut *writer).await {
-        Ok(arrived) => arrived,
-        Err(error) => {
-            writer.abort().await;
-            return Err(error);
+    async fn keep(self, replaces: &Replaces, blob: Blob, upload: Upload) -> Result<Kept, ApiError> {
+        let content_type = upload.content_type();
+        let mut writer = self.files.create(&FileKey::of(self.scope, blob))?;
+        let arrived = match upload.copy_to(&mut *writer).await {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                writer.abort().await;
+                return Err(error);
+            }
+        };
+        writer.finish().await?;
+        let content = Content { blob: blob.id, content_type, size: arrived.size, sha256: Sha256::new(arrived.sha256) };
+        let keep = async |tx: &mut TenantTx| {
+            documents::keep_content(tx.work(), blob.document, replaces, content.clone()).await
+        };
+        self.store.write(self.scope, keep).await
+    }
+
+    /// Deletes doomed bytes at once. Whatever this leaves is collected later.
+    pub(super) async fn clear(self, doomed: Option<Blob>) {
+        let Some(blob) = doomed else { return };
+        if let Err(error) = self.files.delete(&FileKey::of(self.scope, blob)).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "content could not be deleted at once");
+            return;
         }
-    };
-    writer.finish().await?;
-    let content = Content { blob: blob.id, content_type, size: arrived.size, sha256: Sha256::new(arrived.sha256) };
-    let kept = async |tx: &mut tenantry_app::TenantTx| {
-        documents::keep_content(tx.work(), blob.document, replaces, content).await
-    };
-    store.write(scope, kept).await
+        let forget = async |tx: &mut TenantTx| tx.work().blobs().forget(blob.id).await;
+        let forgotten: Result<(), ApiError> = self.store.write(self.scope, forget).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(problem.code = error.code, "deleted content could not be forgotten at once");
+        }
+    }
 }
 
 /// Gives the document's content, or the part of it that is asked for.
@@ -90,8 +115,18 @@ pub(super) async fn download(
     PathId(id): PathId<DocumentId>,
     req: HttpRequest,
 ) -> Result<Download, ApiError> {
-    let (document, content) = store.read(&caller, async |tx| documents::content(tx.work(), id).await).await?;
-    give(&caller, &**files, document, content, req.headers()).await
+    let find = async || store.read(&caller, async |tx| documents::content(tx.work(), id).await).await;
+    let (document, content) = find().await?;
+    let blob = content.blob;
+    let given = give(&caller, &**files, document, content, req.headers()).await;
+    if given.is_err() {
+        // What is replaced is deleted at once, perhaps just before it was read.
+        let (document, content) = find().await?;
+        if content.blob != blob {
+            return give(&caller, &**files, document, content, req.headers()).await;
+        }
+    }
+    given
 }
 
 /// Gives content, or the part of it that the headers ask for.

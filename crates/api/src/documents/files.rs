@@ -9,7 +9,8 @@ use tenantry_app::FileStore;
 use tenantry_tenancy::permissions::needs::{ReadDocuments, WriteDocuments};
 use tenantry_work::documents::{self, Document, Replaces};
 
-use super::content::{self, Download};
+use super::content::{self, Contents, Download};
+use super::uploads::Uploads;
 use super::urls::{DownloadPass, UploadPass};
 use crate::extract::{Pass, Upload, hidden, no_such_file};
 use crate::once::Store;
@@ -22,11 +23,14 @@ pub(super) async fn put(
     Pass { scope, thing, .. }: Pass<WriteDocuments, UploadPass>,
     store: Store,
     files: Data<dyn FileStore>,
+    uploads: Data<Uploads>,
     upload: Upload,
 ) -> Result<Stored, ApiError> {
     let UploadPass { document, replaces, agreed } = thing;
     let (upload, replaces) = (upload.held_to(agreed)?, Replaces::Content(replaces));
-    content::receive(&scope, &store, &**files, document, &replaces, upload).await.map(Stored).map_err(hidden)
+    let place = Uploads::begin(&uploads, scope.tenant(), document)?;
+    let contents = Contents { scope: &scope, store: &store, files: &**files };
+    contents.receive(&place, &replaces, upload).await.map(Stored).map_err(hidden)
 }
 
 /// Gives the content that the document had when the address was made, or the part of it that is asked for.

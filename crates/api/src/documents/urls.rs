@@ -78,7 +78,7 @@ pub(super) struct UploadUrlBody {
     /// What they are.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
-    media_type: Option<ContentType>,
+    content_type: Option<ContentType>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -123,10 +123,10 @@ pub(super) async fn make_upload_url(
     PathId(document): PathId<DocumentId>,
     Body(body): Body<UploadUrlBody>,
 ) -> Result<Show<UploadUrlView>, ApiError> {
-    let UploadUrlBody { expires_in, size, sha256, media_type } = body;
+    let UploadUrlBody { expires_in, size, sha256, content_type } = body;
     urls.limit(size)?;
     let found = store.write(&caller, async |tx| documents::show(tx.work(), document).await).await?;
-    let agreed = Agreed { size, sha256, media_type };
+    let agreed = Agreed { size, sha256, content_type };
     let headers = headers(&agreed);
     let pass = UploadPass { document, replaces: found.content.map(|content| content.blob), agreed };
     let (url, expires_at) = urls.make(&caller, &pass, expires_in)?;
@@ -149,8 +149,8 @@ pub(super) async fn make_download_url(
 /// The headers that an upload must come with to be what was agreed on.
 fn headers(agreed: &Agreed) -> BTreeMap<&'static str, String> {
     let digest = agreed.sha256.as_ref().map(|sha256| format!("sha-256=:{}:", STANDARD.encode(sha256.to_bytes())));
-    let media_type = agreed.media_type.as_ref().map(|media_type| media_type.as_str().to_owned());
-    let named = [("Content-Digest", digest), ("Content-Type", media_type)];
+    let content_type = agreed.content_type.as_ref().map(|content_type| content_type.as_str().to_owned());
+    let named = [("Content-Digest", digest), ("Content-Type", content_type)];
     named.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 

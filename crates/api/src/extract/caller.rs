@@ -27,6 +27,13 @@ pub(crate) struct Can<P> {
     permission: PhantomData<P>,
 }
 
+/// The same caller for another part of the same request.
+impl<P> Clone for Can<P> {
+    fn clone(&self) -> Self {
+        Self { scope: self.scope, principal: self.principal.clone(), permission: PhantomData }
+    }
+}
+
 impl<P> Deref for Can<P> {
     type Target = TenantScope;
 

@@ -37,7 +37,7 @@ pub(crate) struct Agreed {
     /// Their digest.
     pub(crate) sha256: Option<Sha256>,
     /// What they are.
-    pub(crate) media_type: Option<ContentType>,
+    pub(crate) content_type: Option<ContentType>,
 }
 
 /// What has arrived.
@@ -82,7 +82,7 @@ impl Upload {
         if self.length.is_some_and(|length| agreed.size.is_some_and(|size| size != length as u64)) {
             return Err(another_size(agreed.size));
         }
-        let content_type = match (self.content_type, &agreed.media_type) {
+        let content_type = match (self.content_type, &agreed.content_type) {
             (Some(sent), Some(agreed)) if sent != *agreed => {
                 let message = format!("must be {}", agreed.as_str());
                 return Err(ApiError::invalid("Content-Type", "mismatch", message));

@@ -73,9 +73,9 @@ async fn what_is_issued_says_whom_it_is_for_and_is_not_yet_due() {
     let today = create(&mut tx, NewInvoice { due: day("2027-01-15"), ..new_invoice("Ada") }).await.unwrap();
 
     let refused = issue(&mut tx, &clock(), nobody.id, &Expected::ANY).await;
-    assert!(matches!(refused, Err(InvoiceError::Nobody)), "{refused:?}");
+    assert!(matches!(refused, Err(InvoiceError::NoRecipient)), "{refused:?}");
     let refused = issue(&mut tx, &clock(), late.id, &Expected::ANY).await;
-    assert!(matches!(refused, Err(InvoiceError::Overdue)), "{refused:?}");
+    assert!(matches!(refused, Err(InvoiceError::DueBeforeIssue)), "{refused:?}");
     assert_eq!(issue(&mut tx, &clock(), today.id, &Expected::ANY).await.unwrap().number, Some(1), "no number was lost");
 }
 

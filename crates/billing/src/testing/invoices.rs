@@ -7,8 +7,8 @@ use tenantry_tenancy::{Day, Limit, Search, SortedPage, SortedQuery, StoreError};
 use super::MemoryBilling;
 use crate::BillingTx;
 use crate::invoices::{
-    Invoice, InvoiceChange, InvoiceError, InvoiceId, InvoiceOrder, InvoiceQuery, InvoiceRepo, InvoiceStatus,
-    NewInvoice, Step,
+    CustomerId, Invoice, InvoiceChange, InvoiceError, InvoiceId, InvoiceOrder, InvoiceQuery, InvoiceRepo,
+    InvoiceStatus, NewInvoice, Step,
 };
 use crate::series::Series;
 
@@ -40,6 +40,7 @@ impl InvoiceRepo for MemoryBilling {
         let now = self.clock.now();
         for new in new {
             check_free(&self.invoices, new.id)?;
+            self.check_customer(new.customer)?;
             let NewInvoice { id, customer, bill_to, currency, lines, series, notes, due } = new.clone();
             let invoice = Invoice {
                 id,
@@ -65,6 +66,12 @@ impl InvoiceRepo for MemoryBilling {
 
     async fn update(&mut self, id: InvoiceId, change: &InvoiceChange) -> Result<Option<Invoice>, InvoiceError> {
         let now = self.clock.now();
+        if self.invoices.get(&id).is_some_and(|stored| stored.status != InvoiceStatus::Draft) {
+            return Err(InvoiceError::Fixed(id));
+        }
+        if self.invoices.contains_key(&id) {
+            self.check_customer(change.customer.flatten())?;
+        }
         let Some(stored) = self.invoices.get_mut(&id) else { return Ok(None) };
         let InvoiceChange { customer, bill_to, currency, lines, series, notes, due } = change.clone();
         *stored = Invoice {
@@ -82,9 +89,16 @@ impl InvoiceRepo for MemoryBilling {
         Ok(Some(stored.clone()))
     }
 
-    async fn step(&mut self, id: InvoiceId, step: Step) -> Result<Option<Invoice>, StoreError> {
+    async fn step(&mut self, id: InvoiceId, step: Step) -> Result<Option<Invoice>, InvoiceError> {
         let now = self.clock.now();
         let Some(stored) = self.invoices.get_mut(&id) else { return Ok(None) };
+        let begins_from = match step {
+            Step::Issue { .. } => InvoiceStatus::Draft,
+            Step::Pay { .. } | Step::Void { .. } => InvoiceStatus::Issued,
+        };
+        if stored.status != begins_from {
+            return Err(InvoiceError::Fixed(id));
+        }
         match step {
             Step::Issue { on, due } => {
                 let last = self.series.entry(stored.series.clone()).or_default();
@@ -97,8 +111,17 @@ impl InvoiceRepo for MemoryBilling {
         Ok(Some(stored.clone()))
     }
 
-    async fn delete(&mut self, id: InvoiceId) -> Result<bool, StoreError> {
+    async fn delete(&mut self, id: InvoiceId) -> Result<bool, InvoiceError> {
+        if self.invoices.get(&id).is_some_and(|stored| stored.status != InvoiceStatus::Draft) {
+            return Err(InvoiceError::Fixed(id));
+        }
         Ok(self.invoices.remove(&id).is_some())
+    }
+}
+
+impl MemoryBilling {
+    fn check_customer(&self, customer: Option<CustomerId>) -> Result<(), InvoiceError> {
+        if customer.is_none_or(|id| self.customers.contains(&id)) { Ok(()) } else { Err(InvoiceError::CustomerUnknown) }
     }
 }
 
@@ -210,4 +233,73 @@ pub(super) async fn numbers_of_a_series_have_no_gap(tx: &mut dyn BillingTx) {
     }
     let missing = tx.invoices().step(InvoiceId::generate(), Step::Pay { on: first }).await.expect("nothing is paid");
     assert_eq!(missing, None);
+}
+
+// What is refused comes last in each of these: Postgres takes nothing more in a transaction that failed.
+
+pub(super) async fn an_unknown_customer_is_refused(tx: &mut dyn BillingTx) {
+    let new = NewInvoice { customer: Some(CustomerId::generate()), ..super::new_invoice("a") };
+
+    let refused = tx.invoices().insert(&[super::new_invoice("b"), new]).await;
+
+    assert!(matches!(refused, Err(InvoiceError::CustomerUnknown)), "{refused:?}");
+}
+
+pub(super) async fn an_unknown_customer_is_refused_in_a_change(tx: &mut dyn BillingTx) {
+    let made = tx.invoices().insert(&[super::new_invoice("a")]).await.expect("it is stored");
+    let change = InvoiceChange { customer: Some(Some(CustomerId::generate())), ..InvoiceChange::default() };
+
+    let refused = tx.invoices().update(made[0].id, &change).await;
+
+    assert!(matches!(refused, Err(InvoiceError::CustomerUnknown)), "{refused:?}");
+}
+
+pub(super) async fn what_is_issued_is_not_changed(tx: &mut dyn BillingTx) {
+    let id = issued(tx).await;
+    let change = InvoiceChange { bill_to: Some(super::new_invoice("z").bill_to), ..InvoiceChange::default() };
+
+    let refused = tx.invoices().update(id, &change).await;
+
+    assert!(matches!(refused, Err(InvoiceError::Fixed(fixed)) if fixed == id), "{refused:?}");
+}
+
+pub(super) async fn what_is_issued_is_not_issued_again(tx: &mut dyn BillingTx) {
+    let id = issued(tx).await;
+
+    let refused = tx.invoices().step(id, ISSUE).await;
+
+    assert!(matches!(refused, Err(InvoiceError::Fixed(fixed)) if fixed == id), "{refused:?}");
+}
+
+pub(super) async fn what_is_issued_is_not_deleted(tx: &mut dyn BillingTx) {
+    let id = issued(tx).await;
+
+    let refused = tx.invoices().delete(id).await;
+
+    assert!(matches!(refused, Err(InvoiceError::Fixed(fixed)) if fixed == id), "{refused:?}");
+}
+
+pub(super) async fn what_is_paid_does_not_become_void(tx: &mut dyn BillingTx) {
+    let id = issued(tx).await;
+    tx.invoices().step(id, Step::Pay { on: Day::MAX }).await.expect("it is paid");
+
+    let refused = tx.invoices().step(id, Step::Void { on: Day::MAX }).await;
+
+    assert!(matches!(refused, Err(InvoiceError::Fixed(fixed)) if fixed == id), "{refused:?}");
+}
+
+pub(super) async fn a_draft_is_not_paid(tx: &mut dyn BillingTx) {
+    let made = tx.invoices().insert(&[super::new_invoice("a")]).await.expect("it is stored");
+
+    let refused = tx.invoices().step(made[0].id, Step::Pay { on: Day::MAX }).await;
+
+    assert!(matches!(refused, Err(InvoiceError::Fixed(fixed)) if fixed == made[0].id), "{refused:?}");
+}
+
+const ISSUE: Step = Step::Issue { on: Day::MAX, due: Day::MAX };
+
+async fn issued(tx: &mut dyn BillingTx) -> InvoiceId {
+    let made = tx.invoices().insert(&[super::new_invoice("a")]).await.expect("it is stored");
+    tx.invoices().step(made[0].id, ISSUE).await.expect("it is issued");
+    made[0].id
 }

@@ -2,18 +2,23 @@
 
 use async_trait::async_trait;
 use tenantry_tenancy::testing::{admits, check_free, finds, page};
-use tenantry_tenancy::{Limit, Search, SortedPage, SortedQuery, StoreError};
+use tenantry_tenancy::{Email, Limit, Search, SortedPage, SortedQuery, StoreError};
 
 use super::MemoryCrm;
 use crate::CrmTx;
 use crate::customers::{
-    Customer, CustomerChange, CustomerError, CustomerId, CustomerOrder, CustomerQuery, CustomerRepo, NewCustomer,
+    Customer, CustomerChange, CustomerError, CustomerId, CustomerOrder, CustomerPhone, CustomerQuery, CustomerRepo,
+    NewCustomer,
 };
 
 #[async_trait]
 impl CustomerRepo for MemoryCrm {
     async fn find(&mut self, id: CustomerId) -> Result<Option<Customer>, StoreError> {
         Ok(self.customers.get(&id).cloned())
+    }
+
+    async fn find_many(&mut self, ids: &[CustomerId]) -> Result<Vec<Customer>, StoreError> {
+        Ok(self.customers.values().filter(|customer| ids.contains(&customer.id)).cloned().collect())
     }
 
     async fn find_for_update(&mut self, id: CustomerId) -> Result<Option<Customer>, StoreError> {
@@ -27,8 +32,8 @@ impl CustomerRepo for MemoryCrm {
                     query.search.as_ref(),
                     &[
                         customer.name.as_str(),
-                        customer.email.as_str(),
-                        customer.phone.as_str(),
+                        customer.email.as_ref().map_or("", Email::as_str),
+                        customer.phone.as_ref().map_or("", CustomerPhone::as_str),
                         customer.address.as_str(),
                         customer.notes.as_str(),
                     ],
@@ -80,6 +85,9 @@ impl CustomerRepo for MemoryCrm {
     }
 
     async fn delete(&mut self, id: CustomerId) -> Result<bool, CustomerError> {
+        if self.in_use.contains(&id) {
+            return Err(CustomerError::InUse(id));
+        }
         Ok(self.customers.remove(&id).is_some())
     }
 }
@@ -147,4 +155,22 @@ pub(super) async fn a_list_is_sorted_and_searched_page_by_page(tx: &mut dyn CrmT
 
         assert_eq!(seen, expected.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), "{order}");
     }
+}
+
+pub(super) async fn many_are_found_at_once(tx: &mut dyn CrmTx) {
+    let made = tx.customers().insert(&["a", "b", "c"].map(super::new_customer)).await.expect("they are stored");
+
+    let ids = [made[2].id, made[0].id, CustomerId::generate(), made[0].id];
+    let mut found = tx.customers().find_many(&ids).await.expect("they are looked up");
+
+    found.sort_by_key(|customer| customer.id);
+    assert_eq!(found, [made[0].clone(), made[2].clone()]);
+    assert_eq!(tx.customers().find_many(&[]).await.expect("nothing is looked up"), []);
+}
+
+/// Checks that a customer stays while something of another module is for it. To be run by whoever has put one to use.
+pub async fn what_is_in_use_stays(tx: &mut dyn CrmTx, in_use: CustomerId) {
+    let refused = tx.customers().delete(in_use).await;
+
+    assert!(matches!(refused, Err(CustomerError::InUse(id)) if id == in_use), "{refused:?}");
 }

@@ -69,7 +69,7 @@ impl ProductRepo for MemoryInventory {
 
     async fn delete(&mut self, id: ProductId) -> Result<bool, ProductError> {
         if self.stock_movements.values().any(|it| it.product == id) {
-            return Err(ProductError::Moved(id));
+            return Err(ProductError::HasMovements(id));
         }
         Ok(self.products.remove(&id).is_some())
     }
@@ -138,4 +138,33 @@ pub(super) async fn a_list_is_sorted_and_searched_page_by_page(tx: &mut dyn Inve
 
         assert_eq!(seen, expected.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), "{order}");
     }
+}
+
+// What is refused comes last in each of these: Postgres takes nothing more in a transaction that failed.
+
+pub(super) async fn a_number_is_given_once(tx: &mut dyn InventoryTx) {
+    let made = tx.products().insert(&[super::new_product("a")]).await.expect("it is stored");
+
+    let refused = tx.products().insert(&[NewProduct { sku: made[0].sku.clone(), ..super::new_product("b") }]).await;
+
+    assert!(matches!(refused, Err(ProductError::SkuTaken)), "{refused:?}");
+}
+
+pub(super) async fn a_number_is_not_taken_over(tx: &mut dyn InventoryTx) {
+    let made = tx.products().insert(&["a", "b"].map(super::new_product)).await.expect("they are stored");
+    let own = ProductChange { sku: Some(made[0].sku.clone()), ..ProductChange::default() };
+    tx.products().update(made[0].id, &own).await.expect("it keeps its own");
+
+    let refused = tx.products().update(made[1].id, &own).await;
+
+    assert!(matches!(refused, Err(ProductError::SkuTaken)), "{refused:?}");
+}
+
+pub(super) async fn what_has_movements_stays(tx: &mut dyn InventoryTx) {
+    let made = tx.products().insert(&[super::new_product("a")]).await.expect("it is stored");
+    tx.stock_movements().insert(&super::new_stock_movement(made[0].id, 1)).await.expect("it moves");
+
+    let refused = tx.products().delete(made[0].id).await;
+
+    assert!(matches!(refused, Err(ProductError::HasMovements(id)) if id == made[0].id), "{refused:?}");
 }

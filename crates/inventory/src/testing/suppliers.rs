@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use tenantry_tenancy::testing::{admits, check_free, finds, page};
-use tenantry_tenancy::{Limit, Search, SortedPage, SortedQuery, StoreError};
+use tenantry_tenancy::{Email, Limit, Search, SortedPage, SortedQuery, StoreError};
 
 use super::MemoryInventory;
 use crate::InventoryTx;
-use crate::suppliers::{NewSupplier, Supplier, SupplierChange, SupplierId, SupplierOrder, SupplierQuery, SupplierRepo};
+use crate::suppliers::{
+    NewSupplier, Supplier, SupplierChange, SupplierId, SupplierOrder, SupplierPhone, SupplierQuery, SupplierRepo,
+};
 
 #[async_trait]
 impl SupplierRepo for MemoryInventory {
@@ -25,8 +27,8 @@ impl SupplierRepo for MemoryInventory {
                     query.search.as_ref(),
                     &[
                         supplier.name.as_str(),
-                        supplier.email.as_str(),
-                        supplier.phone.as_str(),
+                        supplier.email.as_ref().map_or("", Email::as_str),
+                        supplier.phone.as_ref().map_or("", SupplierPhone::as_str),
                         supplier.address.as_str(),
                         supplier.notes.as_str(),
                     ],

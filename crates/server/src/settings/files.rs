@@ -18,6 +18,7 @@ const DEVELOPMENT_FOLDER: &str = ".data/files";
 pub struct FileSettings {
     pub folder: String,
     pub max_bytes: usize,
+    pub max_uploads: usize,
     pub url_seconds: u64,
     pub s3_bucket: String,
     pub s3_own_bucket_prefix: String,
@@ -48,6 +49,7 @@ impl FileSettings {
 
     pub(super) fn check(&self, is_development: bool) -> Result<()> {
         ensure!(self.max_bytes >= 1024, "files.max_bytes must be at least 1024");
+        ensure!((1..=10_000).contains(&self.max_uploads), "files.max_uploads must be from 1 to 10000");
         ensure!((1..=900).contains(&self.url_seconds), "files.url_seconds must be from 1 to 900");
         ensure!(
             is_development || !self.folder.is_empty() || !self.s3_bucket.is_empty(),

@@ -15,7 +15,7 @@ async fn content_is_kept_by_the_document_that_waits_for_it() {
 
     let blob = expect_content(&mut tx, document.id, &ANY).await.unwrap();
     assert!(matches!(content(&mut tx, document.id).await, Err(DocumentError::Empty(_))));
-    let kept = keep_content(&mut tx, document.id, &ANY, content_in(blob.id)).await.unwrap();
+    let kept = keep_content(&mut tx, document.id, &ANY, content_in(blob.id)).await.unwrap().document;
 
     assert_eq!(kept, Document { content: Some(content_in(blob.id)), version: 2, ..document });
     assert_eq!(content(&mut tx, kept.id).await.unwrap(), (kept, content_in(blob.id)));
@@ -32,6 +32,26 @@ async fn an_upload_that_was_given_up_changes_nothing() {
 
     assert!(matches!(refused, Err(DocumentError::GivenUp(given_up)) if given_up == blob.id), "{refused:?}");
     assert_eq!(show(&mut tx, document.id).await.unwrap(), document);
+}
+
+#[tokio::test]
+async fn what_is_replaced_or_deleted_is_doomed_and_what_was_kept_is_not_given_up() {
+    let mut tx = work();
+    let document = document(&mut tx).await;
+    let first = expect_content(&mut tx, document.id, &ANY).await.unwrap();
+    let kept = keep_content(&mut tx, document.id, &ANY, content_in(first.id)).await.unwrap();
+    assert_eq!((kept.replaced, give_up(&mut tx, first).await.unwrap()), (None, None));
+
+    let second = expect_content(&mut tx, document.id, &ANY).await.unwrap();
+    let kept = keep_content(&mut tx, document.id, &ANY, content_in(second.id)).await.unwrap();
+    assert_eq!(kept.replaced, Some(first));
+    let third = expect_content(&mut tx, document.id, &ANY).await.unwrap();
+    assert_eq!(give_up(&mut tx, third).await.unwrap(), Some(third));
+    assert_eq!(delete(&mut tx, document.id, &Expected::ANY).await.unwrap(), Some(second));
+
+    let mut doomed = tx.blobs().doomed(9).await.unwrap();
+    doomed.sort_by_key(|blob| blob.id);
+    assert_eq!(doomed, [first, second, third]);
 }
 
 #[tokio::test]
@@ -64,7 +84,7 @@ async fn of_two_uploads_in_place_of_the_same_content_one_succeeds_whatever_else_
     let title = Some(DocumentTitle::parse("other").unwrap());
     change(&mut tx, document.id, &Expected::ANY, DocumentChange { title, ..DocumentChange::default() }).await.unwrap();
 
-    let kept = keep_content(&mut tx, document.id, &replaces, content_in(first.id)).await.unwrap();
+    let kept = keep_content(&mut tx, document.id, &replaces, content_in(first.id)).await.unwrap().document;
     let refused = keep_content(&mut tx, document.id, &replaces, content_in(second.id)).await;
     let again = expect_content(&mut tx, document.id, &replaces).await;
 
@@ -84,30 +104,6 @@ async fn a_change_that_leaves_everything_as_it_is_keeps_the_version() {
     let changed = change(&mut tx, document.id, &Expected::ANY, same).await.unwrap();
 
     assert_eq!(changed, document);
-}
-
-#[test]
-fn a_content_type_is_a_media_type() {
-    for good in ["text/plain", "application/vnd.ms-excel", "text/html; charset=\"utf-8\"", "image/svg+xml"] {
-        assert_eq!(ContentType::parse(good).unwrap().as_str(), good);
-    }
-    let long = format!("text/{}", "a".repeat(123));
-    for bad in ["", "text", "/plain", "text/", "te xt/plain", "text/plain\r\nset-cookie: a", "text/pläin", &long] {
-        assert_eq!(ContentType::parse(bad), Err(InvalidContentType), "{bad}");
-    }
-}
-
-#[test]
-fn a_digest_is_read_as_it_is_written() {
-    let digest = Sha256::new([0xa1; 32]);
-
-    assert_eq!(digest.as_str(), "a1".repeat(32));
-    assert_eq!(
-        Sha256::new(std::array::from_fn(|at| at as u8 * 7)).to_bytes(),
-        (0..32).map(|at| at * 7).collect::<Vec<u8>>()
-    );
-    assert_eq!(Sha256::parse(digest.as_str().to_owned()), Ok(digest));
-    assert_eq!(Sha256::parse("A1".repeat(32)), Err(InvalidSha256));
 }
 
 fn work() -> MemoryWork {

@@ -50,6 +50,7 @@ all! {
         deleting_a_project_deletes_its_documents,
         documents_are_filtered_by_project,
         a_blob_is_kept_once,
+        what_is_kept_is_released_and_not_given_up,
         what_nobody_waits_for_or_points_at_is_doomed,
         a_document_of_an_unknown_project_is_refused,
     }

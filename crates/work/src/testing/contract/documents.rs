@@ -66,8 +66,19 @@ pub(super) async fn a_blob_is_kept_once(tx: &mut dyn WorkTx, _: UserId) {
 
     assert!(!tx.blobs().keep(blob.id).await.expect("a blob is looked for"));
     let given_up = expected(tx, DocumentId::generate()).await;
-    tx.blobs().give_up(given_up.id).await.expect("a blob is given up");
+    assert!(tx.blobs().give_up(given_up.id).await.expect("a blob is given up"));
     assert!(!tx.blobs().keep(given_up.id).await.expect("a blob is looked for"));
+}
+
+pub(super) async fn what_is_kept_is_released_and_not_given_up(tx: &mut dyn WorkTx, _: UserId) {
+    let (awaited, kept) = (expected(tx, DocumentId::generate()).await, kept(tx, DocumentId::generate()).await);
+
+    assert!(!tx.blobs().give_up(kept.id).await.expect("a blob is looked for"));
+    assert!(!tx.blobs().release(awaited.id).await.expect("a blob is looked for"));
+    assert!(tx.blobs().release(kept.id).await.expect("a blob is released"));
+    let doomed = doomed(tx).await;
+    assert!(doomed.contains(&kept.id) && !doomed.contains(&awaited.id));
+    assert!(!tx.blobs().release(kept.id).await.expect("a blob is looked for"));
 }
 
 pub(super) async fn what_nobody_waits_for_or_points_at_is_doomed(tx: &mut dyn WorkTx, _: UserId) {

@@ -29,9 +29,8 @@ impl MemoryWork {
         if self.projects.contains_key(&id) { Ok(()) } else { Err(DocumentError::ProjectUnknown) }
     }
 
-    fn turn(&mut self, id: BlobId, to: BlobState) -> bool {
-        let expected = self.blobs.get_mut(&id).filter(|row| row.state == BlobState::Expected);
-        expected.map(|row| row.state = to).is_some()
+    fn turn(&mut self, id: BlobId, from: BlobState, to: BlobState) -> bool {
+        self.blobs.get_mut(&id).filter(|row| row.state == from).map(|row| row.state = to).is_some()
     }
 }
 
@@ -93,12 +92,15 @@ impl BlobRepo for MemoryWork {
     }
 
     async fn keep(&mut self, id: BlobId) -> Result<bool, StoreError> {
-        Ok(self.turn(id, BlobState::Kept))
+        Ok(self.turn(id, BlobState::Expected, BlobState::Kept))
     }
 
-    async fn give_up(&mut self, id: BlobId) -> Result<(), StoreError> {
-        self.turn(id, BlobState::Doomed);
-        Ok(())
+    async fn give_up(&mut self, id: BlobId) -> Result<bool, StoreError> {
+        Ok(self.turn(id, BlobState::Expected, BlobState::Doomed))
+    }
+
+    async fn release(&mut self, id: BlobId) -> Result<bool, StoreError> {
+        Ok(self.turn(id, BlobState::Kept, BlobState::Doomed))
     }
 
     async fn doom(&mut self, since: DateTime<Utc>) -> Result<(), StoreError> {
