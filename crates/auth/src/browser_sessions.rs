@@ -8,47 +8,19 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Actor, RoleGrant, SessionId, Slug, StoreError, TenantId, UserId, Version};
 
 use crate::credentials::{Proof, TokenDigest};
-use crate::opaque::{self, Secret};
+use crate::opaque::opaque_token;
 use crate::principal::{Access, CredentialKind};
 use crate::{AuthError, Authenticator, DeviceToken, LoginAttempt, LoginError, Proven, Rejection};
-
-const PREFIX: &str = "tns_";
 
 /// How long an instance remembers a session it has looked up. Every look-up counts as being seen, so this is also how
 /// exactly idleness is known.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 
-/// The token of a browser's session. Only the browser, or the backend in front of it, keeps it; the store gets the digest.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionToken(Secret);
-
-impl SessionToken {
-    /// A new one: 256 random bits.
-    pub fn generate() -> Self {
-        Self(opaque::random())
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::decode(PREFIX, raw).map(Self)
-    }
-
-    /// The token as text, for its holder only.
-    pub fn reveal(&self) -> String {
-        opaque::encode(PREFIX, &self.0)
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.reveal())
-    }
-}
-
-impl std::fmt::Debug for SessionToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SessionToken(..)")
-    }
-}
+opaque_token!(
+    /// The token of a browser's session. Only the browser, or the backend in front of it, keeps it; the store gets the digest.
+    SessionToken,
+    "tns_"
+);
 
 /// Keeps the sessions of people.
 #[async_trait]

@@ -5,46 +5,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tenantry_tenancy::{Email, Network, StoreError, UserId};
 
-use crate::opaque::{self, Secret};
+use crate::opaque::opaque_token;
 use crate::{Arrival, Authenticator, TokenDigest};
-
-const PREFIX: &str = "tnd_";
 
 /// How long a device is known after a login.
 pub const DEVICE_LIFETIME: TimeDelta = TimeDelta::days(90);
 
-/// What a device shows that somebody has logged in from before. It proves no person: it only spares them the waiting that
-/// others have caused.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DeviceToken(Secret);
-
-impl DeviceToken {
-    /// A new one: 256 random bits.
-    pub fn generate() -> Self {
-        Self(opaque::random())
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::decode(PREFIX, raw).map(Self)
-    }
-
-    /// The token as text, for its device only.
-    pub fn reveal(&self) -> String {
-        opaque::encode(PREFIX, &self.0)
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.reveal())
-    }
-}
-
-impl std::fmt::Debug for DeviceToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DeviceToken(..)")
-    }
-}
+opaque_token!(
+    /// What a device shows that somebody has logged in from before. It proves no person: it only spares them the waiting that
+    /// others have caused.
+    DeviceToken,
+    "tnd_"
+);
 
 /// An attempt to log in, as it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]

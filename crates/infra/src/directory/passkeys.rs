@@ -74,6 +74,7 @@ impl TryFrom<StoredRow> for StoredPasskey {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a ceremony has as many columns")]
 mod registry {
     use diesel::sql_types::{BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid};
 
