@@ -41,7 +41,7 @@ async fn members_are_listed_page_by_page_with_address_and_role() {
 
         assert_eq!(seen.len(), Role::ALL.len());
         for role in Role::ALL {
-            let member = seen.iter().find(|it| it["user_id"] == tenant.user(*role).to_string()).unwrap();
+            let member = seen.iter().find(|it| it["id"] == tenant.user(*role).to_string()).unwrap();
             assert_eq!(member["role"], role.as_str());
             assert_eq!(member["email"], format!("{role}@{}.example", tenant.tenant.slug));
         }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::extract::{Body, OperatorCaller, PathId};
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone};
+use crate::reply::{Created, NoContent};
 use crate::routes::Routes;
 
 const ONE: &str = "/operator/v1/act-as/{id}";
@@ -129,7 +129,7 @@ async fn dismiss_service(
     acting: Data<dyn ActingRegistry>,
     clock: Data<dyn Clock>,
     id: PathId<ActingGrantId>,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     end_acting(caller, acting, clock, id).await
 }
 
@@ -138,7 +138,7 @@ async fn end_acting(
     acting: Data<dyn ActingRegistry>,
     clock: Data<dyn Clock>,
     PathId(id): PathId<ActingGrantId>,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     let ending = Ending { id, by: caller.id, request: caller.request, now: clock.now() };
-    if acting.end(&ending).await? { Ok(Gone) } else { Err(ApiError::not_found("grant")) }
+    if acting.end(&ending).await? { Ok(NoContent) } else { Err(ApiError::not_found("grant")) }
 }

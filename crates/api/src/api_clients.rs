@@ -19,7 +19,7 @@ use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedResource, Gone, Resource, Show};
+use crate::reply::{CreatedResource, NoContent, Resource, Show};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/api-clients";
@@ -247,9 +247,9 @@ async fn delete(
     store: Store,
     PathId(id): PathId<ApiClientId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| api_clients::delete(tx.access().api_clients(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 async fn rotate_secret(

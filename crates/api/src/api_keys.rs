@@ -17,7 +17,7 @@ use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedResource, Gone, Resource};
+use crate::reply::{CreatedResource, NoContent, Resource};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/api-keys";
@@ -231,9 +231,9 @@ async fn revoke(
     store: Store,
     PathId(id): PathId<ApiKeyId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| api_keys::revoke(tx.access().api_keys(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 /// A key is a member's: they make it themselves, or a key of theirs does.

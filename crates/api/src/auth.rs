@@ -17,7 +17,7 @@ use crate::devices::{WithDevice, device};
 use crate::extract::{Body, CameFrom, Person};
 use crate::hosts::host_tenant;
 use crate::problem::ApiError;
-use crate::reply::{Gone, Kept, Show};
+use crate::reply::{Kept, NoContent, Show};
 use crate::routes::Routes;
 use crate::security_events::note;
 use crate::site::Site;
@@ -162,9 +162,9 @@ async fn verify(
 }
 
 /// Whatever the token was, the answer is the same: after it the token is good for nothing.
-async fn revoke(auth: Data<Authenticator>, Body(body): Body<RevokeBody>) -> Result<Gone, ApiError> {
+async fn revoke(auth: Data<Authenticator>, Body(body): Body<RevokeBody>) -> Result<NoContent, ApiError> {
     auth.revoke(&body.token).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 /// The session that asks goes on. A browser's gets no tokens: no script of a page may ever see one.

@@ -1,6 +1,6 @@
 //! `/api/v1/crm/customers`.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::list::{List, Paging, spelled};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
+use crate::reply::{CreatedMany, CreatedResource, NoContent, Resource};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/crm/customers";
@@ -32,7 +32,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, ONE, "Show a customer", show);
     routes.tenant(Method::PUT, ONE, "Replace a customer", replace);
     routes.tenant(Method::PATCH, ONE, "Change some fields of a customer", change);
-    routes.tenant(Method::DELETE, ONE, "Delete a customer", delete).fails(StatusCode::CONFLICT);
+    routes.tenant(Method::DELETE, ONE, "Delete a customer", delete);
 }
 
 /// One customer.
@@ -233,9 +233,9 @@ async fn delete(
     store: Store,
     PathId(id): PathId<CustomerId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| customers::delete(tx.crm(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 impl From<CustomerError> for ApiError {

@@ -26,7 +26,7 @@ use crate::list::{List, Paging, spelled};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedResource, Gone, Resource};
+use crate::reply::{CreatedResource, NoContent, Resource};
 use crate::routes::Routes;
 
 use content::Contents;
@@ -199,10 +199,10 @@ async fn delete(
     files: Data<dyn FileStore>,
     PathId(id): PathId<DocumentId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     let waste = store.write(&caller, async |tx| documents::delete(tx.work(), id, &expected).await).await?;
     Contents { scope: &caller, store: &store, files: &**files }.clear(waste).await;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 impl From<DocumentError> for ApiError {

@@ -20,7 +20,7 @@ use crate::hosts::Hosts;
 use crate::list::{List, PageView, Paging};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedResource, Gone, Resource};
+use crate::reply::{CreatedResource, NoContent, Resource};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/domains";
@@ -30,9 +30,8 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List domains", list);
     routes.tenant(Method::POST, PATH, "Add a domain, which is then to be proven", create);
     routes.tenant(Method::GET, ONE, "Show a domain", show);
-    routes
-        .tenant(Method::POST, "/api/v1/domains/{id}/verify", "Look whether the domain's TXT record is there", verify)
-        .fails(StatusCode::CONFLICT);
+    let path = "/api/v1/domains/{id}/verify";
+    routes.tenant(Method::POST, path, "Look whether the domain's TXT record is there", verify);
     routes.tenant(Method::DELETE, ONE, "Remove a domain", remove);
 }
 
@@ -139,9 +138,9 @@ async fn remove(
     store: Store,
     PathId(id): PathId<DomainId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| domains::remove(tx.access().domains(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 impl From<DomainError> for ApiError {

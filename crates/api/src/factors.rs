@@ -12,7 +12,7 @@ use crate::extract::{Body, Person};
 use crate::notices::Notice;
 use crate::percent::percent_encoded;
 use crate::problem::ApiError;
-use crate::reply::{Gone, Show};
+use crate::reply::{NoContent, Show};
 use crate::routes::Routes;
 
 const TOTP: &str = "/api/v1/me/totp";
@@ -120,10 +120,10 @@ async fn remove(
     auth: Data<Authenticator>,
     mailer: Data<dyn Mailer>,
     Body(body): Body<FactorsBody>,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     let email = auth.remove_totp(person.user, &body.password, &body.code, person.request).await?;
     mailer.send(Notice::AuthenticatorRemoved.to(email));
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 async fn renew(

@@ -20,7 +20,7 @@ use crate::members::administrator;
 use crate::once::Store;
 use crate::passwords;
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone};
+use crate::reply::{Created, NoContent};
 use crate::routes::Routes;
 use crate::site::Site;
 
@@ -29,7 +29,7 @@ const ACCEPT: &str = "/api/v1/auth/invitations/accept";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List invitations that were not answered yet", list);
-    routes.tenant(Method::POST, PATH, "Ask somebody to join, by mail", create).fails(StatusCode::CONFLICT);
+    routes.tenant(Method::POST, PATH, "Ask somebody to join, by mail", create);
     routes.tenant(Method::DELETE, "/api/v1/invitations/{id}", "Take an invitation back", delete);
     routes
         .public(Method::POST, ACCEPT, "Join a tenant by the token of an invitation", accept)
@@ -124,15 +124,23 @@ async fn create(
     Ok(Created { location: format!("{PATH}/{}", invitation.id), view: invitation.into() })
 }
 
-async fn delete(caller: Can<WriteMembers>, store: Store, PathId(id): PathId<InvitationId>) -> Result<Gone, ApiError> {
+async fn delete(
+    caller: Can<WriteMembers>,
+    store: Store,
+    PathId(id): PathId<InvitationId>,
+) -> Result<NoContent, ApiError> {
     let deleted = store.write(&caller, async |tx| tx.access().invitations().delete(id).await).await?;
-    if deleted { Ok(Gone) } else { Err(ApiError::not_found("invitation")) }
+    if deleted { Ok(NoContent) } else { Err(ApiError::not_found("invitation")) }
 }
 
-async fn accept(req: HttpRequest, auth: Data<Authenticator>, Body(body): Body<AcceptBody>) -> Result<Gone, ApiError> {
+async fn accept(
+    req: HttpRequest,
+    auth: Data<Authenticator>,
+    Body(body): Body<AcceptBody>,
+) -> Result<NoContent, ApiError> {
     let AcceptBody { token, name, password } = body;
     auth.accept_invitation(&token, name, password.as_deref(), request_id(&req)).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 fn mail(to: Email, tenant: &str, token: &str, url: &str) -> Mail {

@@ -4,7 +4,7 @@ mod addressing;
 mod print;
 mod views;
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web::Data;
 use serde::Deserialize;
 use tenantry_billing::invoices::{
@@ -22,7 +22,7 @@ use crate::list::{FEW, List, Paging, spelled};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
+use crate::reply::{CreatedMany, CreatedResource, NoContent, Resource};
 use crate::routes::Routes;
 
 use addressing::{address, address_many};
@@ -33,7 +33,6 @@ const PATH: &str = "/api/v1/billing/invoices";
 const ONE: &str = "/api/v1/billing/invoices/{id}";
 
 pub(crate) fn routes(routes: &mut Routes) {
-    let taken = StatusCode::CONFLICT;
     routes.tenant(Method::GET, PATH, "List invoices", list);
     routes.tenant(Method::POST, PATH, "Draft an invoice", create);
     routes.tenant(
@@ -43,15 +42,15 @@ pub(crate) fn routes(routes: &mut Routes) {
         create_many,
     );
     routes.tenant(Method::GET, ONE, "Show an invoice, or print it as HTML", show);
-    routes.tenant(Method::PUT, ONE, "Replace the draft of an invoice", replace).fails(taken);
-    routes.tenant(Method::PATCH, ONE, "Change some fields of the draft of an invoice", change).fails(taken);
-    routes.tenant(Method::DELETE, ONE, "Delete the draft of an invoice", delete).fails(taken);
+    routes.tenant(Method::PUT, ONE, "Replace the draft of an invoice", replace);
+    routes.tenant(Method::PATCH, ONE, "Change some fields of the draft of an invoice", change);
+    routes.tenant(Method::DELETE, ONE, "Delete the draft of an invoice", delete);
     let path = "/api/v1/billing/invoices/{id}/issue";
-    routes.tenant(Method::POST, path, "Issue an invoice: it gets its number and is fixed", issue).fails(taken);
+    routes.tenant(Method::POST, path, "Issue an invoice: it gets its number and is fixed", issue);
     let path = "/api/v1/billing/invoices/{id}/pay";
-    routes.tenant(Method::POST, path, "Note that an invoice was paid", pay).fails(taken);
+    routes.tenant(Method::POST, path, "Note that an invoice was paid", pay);
     let path = "/api/v1/billing/invoices/{id}/void";
-    routes.tenant(Method::POST, path, "Make an invoice void; its number stays taken", void).fails(taken);
+    routes.tenant(Method::POST, path, "Make an invoice void; its number stays taken", void);
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -172,9 +171,9 @@ async fn delete(
     store: Store,
     PathId(id): PathId<InvoiceId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| invoices::delete(tx.billing(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 async fn issue(

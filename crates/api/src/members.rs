@@ -16,7 +16,7 @@ use crate::extract::{Body, Can, PathId, Query};
 use crate::list::{List, PageView, Paging};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{Gone, Resource};
+use crate::reply::{NoContent, Resource};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/members";
@@ -25,17 +25,17 @@ const ONE: &str = "/api/v1/members/{id}";
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List members", list);
     routes.tenant(Method::GET, ONE, "Show a member", show);
-    routes.tenant(Method::PATCH, ONE, "Give a member another role", change).fails(StatusCode::CONFLICT);
-    routes.tenant(Method::DELETE, ONE, "Remove a member, with sessions and keys", remove).fails(StatusCode::CONFLICT);
+    routes.tenant(Method::PATCH, ONE, "Give a member another role", change);
+    routes.tenant(Method::DELETE, ONE, "Remove a member, with sessions and keys", remove);
 }
 
 /// A member.
 #[derive(Debug, Serialize, ToSchema)]
 struct MemberView {
-    user_id: UserId,
+    /// The person's id.
+    id: UserId,
     email: String,
     /// What they call themselves, if they have said.
-    #[schema(value_type = Option<PersonName>)]
     name: Option<PersonName>,
     role: RoleName,
     /// Counts the changes made to the membership.
@@ -48,7 +48,7 @@ struct MemberView {
 impl From<Membership> for MemberView {
     fn from(member: Membership) -> Self {
         let Membership { user, email, name, role, version, created_at, updated_at } = member;
-        Self { user_id: user, email: Email::as_str(&email).to_owned(), name, role, version, created_at, updated_at }
+        Self { id: user, email: Email::as_str(&email).to_owned(), name, role, version, created_at, updated_at }
     }
 }
 
@@ -126,10 +126,10 @@ async fn remove(
     store: Store,
     PathId(id): PathId<UserId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     let by = administrator(caller.principal());
     store.write(&caller, async |tx| memberships::remove(tx.access().memberships(), by, id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 impl From<MembershipError> for ApiError {

@@ -179,7 +179,6 @@ pub(crate) fn remember_body(req: &HttpRequest, body: &[u8]) {
 /// Describes the header and what it adds to an operation.
 pub(crate) fn describe(operation: &mut Operation) {
     operation.header("Idempotency-Key", "Chosen by the caller, different for each request. The same request with the same key is answered as it was the first time, for 24 hours.");
-    operation.fails(StatusCode::CONFLICT);
     operation.fails(StatusCode::UNPROCESSABLE_ENTITY);
 }
 

@@ -16,7 +16,7 @@ use crate::extract::{Body, PathId, Person};
 use crate::factors::FactorsBody;
 use crate::notices::Notice;
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone, Show};
+use crate::reply::{Created, NoContent, Show};
 use crate::routes::Routes;
 use shapes::{CreationOptions, MadeCredential};
 
@@ -136,11 +136,11 @@ async fn remove(
     mailer: Data<dyn Mailer>,
     PathId(id): PathId<PasskeyId>,
     Body(FactorsBody { password, code }): Body<FactorsBody>,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     let removed = auth.remove_passkey(person.user, id, (&password, &code), person.request).await?;
     let email = removed.ok_or_else(|| ApiError::not_found("passkey"))?;
     mailer.send(Notice::PasskeyRemoved.to(email));
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 impl From<PasskeyError> for ApiError {

@@ -14,7 +14,7 @@ use crate::devices::WithDevice;
 use crate::extract::{Body, Person, request_id};
 use crate::notices::Notice;
 use crate::problem::ApiError;
-use crate::reply::{Accepted, Gone};
+use crate::reply::{Accepted, NoContent};
 use crate::routes::Routes;
 use crate::site::Site;
 
@@ -60,11 +60,11 @@ async fn change(
     auth: Data<Authenticator>,
     mailer: Data<dyn Mailer>,
     Body(body): Body<ChangeBody>,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     let passwords = (body.current_password.as_str(), body.new_password.as_str());
     let to = auth.change_password(person.user, person.session, passwords, person.request).await?;
     mailer.send(Notice::PasswordChanged.to(to));
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 /// Everything that depends on who has the address happens after the answer, which is the same for all.
@@ -97,10 +97,10 @@ async fn reset(
     auth: Data<Authenticator>,
     mailer: Data<dyn Mailer>,
     Body(body): Body<ResetBody>,
-) -> Result<WithDevice<Gone>, ApiError> {
+) -> Result<WithDevice<NoContent>, ApiError> {
     let (to, device) = auth.reset_password(&body.token, &body.new_password, request_id(&req)).await?;
     mailer.send(Notice::PasswordChanged.to(to));
-    Ok(WithDevice { device: Some(device), reply: Gone })
+    Ok(WithDevice { device: Some(device), reply: NoContent })
 }
 
 fn invitation(to: Email, token: &str, url: &str) -> Mail {

@@ -19,7 +19,7 @@ use crate::list::{List, Paging, spelled};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
+use crate::reply::{CreatedMany, CreatedResource, NoContent, Resource};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/inventory/products";
@@ -219,9 +219,9 @@ async fn delete(
     store: Store,
     PathId(id): PathId<ProductId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| products::delete(tx.inventory(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 impl From<ProductError> for ApiError {

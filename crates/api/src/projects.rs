@@ -21,7 +21,7 @@ use crate::list::{List, Paging, spelled};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedMany, CreatedResource, Gone, Resource, Show};
+use crate::reply::{CreatedMany, CreatedResource, NoContent, Resource, Show};
 use crate::routes::Routes;
 use crate::tasks::{TaskFilter, TaskListing};
 
@@ -262,9 +262,9 @@ async fn delete(
     store: Store,
     PathId(id): PathId<ProjectId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| projects::delete(tx.work(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 async fn list_tasks(

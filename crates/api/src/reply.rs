@@ -171,9 +171,9 @@ impl Reply for Accepted {
 }
 
 /// 204: it is gone.
-pub(crate) struct Gone;
+pub(crate) struct NoContent;
 
-impl Responder for Gone {
+impl Responder for NoContent {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
@@ -181,7 +181,7 @@ impl Responder for Gone {
     }
 }
 
-impl Reply for Gone {
+impl Reply for NoContent {
     fn describe(operation: &mut Operation) {
         operation.empty_reply(StatusCode::NO_CONTENT);
     }

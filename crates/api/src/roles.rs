@@ -13,7 +13,7 @@ use crate::conditions::{IfMatch, Versioned};
 use crate::extract::{Body, Can, PathId, present};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedResource, Gone, Resource, Show};
+use crate::reply::{CreatedResource, NoContent, Resource, Show};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/roles";
@@ -26,7 +26,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, ONE, "Show a role of the tenant", show);
     routes.tenant(Method::PUT, ONE, "Replace all of a role but its name", replace);
     routes.tenant(Method::PATCH, ONE, "Change some fields of a role", change);
-    routes.tenant(Method::DELETE, ONE, "Delete a role that nobody has", delete).fails(StatusCode::CONFLICT);
+    routes.tenant(Method::DELETE, ONE, "Delete a role that nobody has", delete);
 }
 
 /// A permission.
@@ -208,9 +208,9 @@ async fn delete(
     store: Store,
     PathId(id): PathId<RoleId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     store.write(&caller, async |tx| custom::delete(tx.access().roles(), id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 impl From<RoleError> for ApiError {

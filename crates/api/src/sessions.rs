@@ -17,7 +17,7 @@ use crate::extract::{Body, CameFrom, PathId, Person};
 use crate::hosts::host_tenant;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
-use crate::reply::{Gone, Reply, Show};
+use crate::reply::{NoContent, Reply, Show};
 use crate::routes::Routes;
 use crate::site::{OwnPage, Site};
 
@@ -151,9 +151,9 @@ async fn show(person: Person) -> Result<Show<SessionView>, ApiError> {
     Ok(Show(SessionView { roles, permissions, ends_at: None, session: None }))
 }
 
-async fn end(person: Person, auth: Data<Authenticator>, site: Data<Site>) -> Result<WithCookies<Gone>, ApiError> {
+async fn end(person: Person, auth: Data<Authenticator>, site: Data<Site>) -> Result<WithCookies<NoContent>, ApiError> {
     auth.end_session(person.user, person.session).await?;
-    Ok(WithCookies { reply: Gone, cookies: person.by_cookie.then(|| site.cookie("", 0)).into_iter().collect() })
+    Ok(WithCookies { reply: NoContent, cookies: person.by_cookie.then(|| site.cookie("", 0)).into_iter().collect() })
 }
 
 /// One of a person's own sessions.
@@ -188,11 +188,15 @@ async fn list(person: Person, auth: Data<Authenticator>) -> Result<Show<OwnSessi
     Ok(Show(OwnSessions { data }))
 }
 
-async fn end_others(person: Person, auth: Data<Authenticator>) -> Result<Gone, ApiError> {
+async fn end_others(person: Person, auth: Data<Authenticator>) -> Result<NoContent, ApiError> {
     auth.end_other_sessions(person.user, person.session).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
-async fn end_one(person: Person, auth: Data<Authenticator>, PathId(id): PathId<SessionId>) -> Result<Gone, ApiError> {
-    if auth.end_session(person.user, id).await? { Ok(Gone) } else { Err(ApiError::not_found("session")) }
+async fn end_one(
+    person: Person,
+    auth: Data<Authenticator>,
+    PathId(id): PathId<SessionId>,
+) -> Result<NoContent, ApiError> {
+    if auth.end_session(person.user, id).await? { Ok(NoContent) } else { Err(ApiError::not_found("session")) }
 }

@@ -13,7 +13,6 @@ use tenantry_tenancy::{Email, PersonName, Plan, Slug, TenantId, words};
 use utoipa::ToSchema;
 
 use crate::extract::{Body, Input};
-use crate::openapi::Operation;
 use crate::problem::ApiError;
 use crate::reply::{Accepted, Created};
 use crate::routes::{Routes, unknown_route};
@@ -81,8 +80,6 @@ impl Input for Open {
         let open = req.app_data::<Data<SignupSettings>>().is_some_and(|settings| settings.enabled);
         if open { Ok(Self) } else { Err(unknown_route()) }
     }
-
-    fn describe(_: &mut Operation) {}
 }
 
 words!(

@@ -25,7 +25,7 @@ const PATH: &str = "/api/v1/inventory/stock-movements";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tenant(Method::GET, PATH, "List stock movements", list);
-    routes.tenant(Method::POST, PATH, "Record a stock movement", create).fails(actix_web::http::StatusCode::CONFLICT);
+    routes.tenant(Method::POST, PATH, "Record a stock movement", create);
     routes.tenant(Method::GET, "/api/v1/inventory/stock-movements/{id}", "Show a stock movement", show);
 }
 

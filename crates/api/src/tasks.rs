@@ -23,7 +23,7 @@ use crate::extract::{Body, Bulk, Can, PathId, Query, of_items, present};
 use crate::listing::{Format, Listing};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{CreatedMany, CreatedResource, Gone, Resource};
+use crate::reply::{CreatedMany, CreatedResource, NoContent, Resource};
 use crate::routes::Routes;
 
 use filters::StatusFilter;
@@ -272,10 +272,10 @@ async fn delete(
     store: Store,
     PathId(id): PathId<TaskId>,
     IfMatch(expected): IfMatch,
-) -> Result<Gone, ApiError> {
+) -> Result<NoContent, ApiError> {
     let editor = editor(caller.principal());
     store.write(&caller, async |tx| tasks::delete(tx.work(), editor, id, &expected).await).await?;
-    Ok(Gone)
+    Ok(NoContent)
 }
 
 async fn complete(

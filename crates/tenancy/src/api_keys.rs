@@ -71,11 +71,6 @@ impl Default for Overlap {
 pub struct Scopes(PermissionSet);
 
 impl Scopes {
-    /// Accepts any but the empty set.
-    pub fn new(permissions: PermissionSet) -> Option<Self> {
-        (!permissions.is_empty()).then_some(Self(permissions))
-    }
-
     /// The permissions.
     pub const fn permissions(self) -> PermissionSet {
         self.0
