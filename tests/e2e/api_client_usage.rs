@@ -57,7 +57,7 @@ async fn what_a_client_calls_is_counted_by_the_hour_and_told_to_its_tenant_alone
         assert_eq!((moment("hour").minute(), moment("hour").second()), (0, 0));
         assert!(begun <= moment("last_at") && moment("last_at") <= Utc::now());
         // The hour may have turned meanwhile.
-        if (Utc::now().hour(), seen["data"].as_array().unwrap().len()) == (begun.hour(), 4) {
+        if Utc::now().hour() == begun.hour() {
             for limit in [1, 50] {
                 assert_eq!(
                     counted(&owner, &client, limit).await,

@@ -115,15 +115,16 @@ async fn nobody_gives_a_key_more_than_they_may_themselves() {
     let strong = Made::by(&owner, &all_scopes()).await;
 
     let too_much = json!({ "name": "x", "scopes": ["tasks:read", "tasks:write", "projects:read"] });
-    let refused = weak.key.post(KEYS, too_much).await.expect_field(400, "scopes");
+    let refused = weak.key.post(KEYS, too_much).await.expect_field(403, "scopes");
     let child = Made::by(&weak.key, &["tasks:read", "api_keys:write"]).await;
 
+    assert_eq!(refused.json["errors"][0]["code"], "exceeds");
     let message = refused.json["errors"][0]["message"].as_str().unwrap();
     assert!(message.contains("projects:read, tasks:write") && !message.contains("tasks:read"), "{message}");
     assert_eq!(child.view["holder"], json!(tenant.user(Role::Owner)));
     child.key.get("/api/v1/tasks").await.expect(200);
-    child.key.patch(&child.path(), json!({ "scopes": ["tasks:write"] })).await.expect_field(400, "scopes");
-    weak.key.patch(&weak.path(), json!({ "scopes": ["projects:read"] })).await.expect_field(400, "scopes");
+    child.key.patch(&child.path(), json!({ "scopes": ["tasks:write"] })).await.expect_field(403, "scopes");
+    weak.key.patch(&weak.path(), json!({ "scopes": ["projects:read"] })).await.expect_field(403, "scopes");
     assert_eq!(strong.rotate(&weak.key, json!({})).await.expect(403).json["code"], "forbidden");
 }
 

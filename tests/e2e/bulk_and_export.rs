@@ -2,7 +2,6 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tenantry_tenancy::Role;
 
 use crate::harness::{Caller, PLACEMENTS, Response, suite};
 
@@ -110,11 +109,15 @@ async fn an_export_is_filtered_as_its_list_is_and_goes_on_behind_a_cursor() {
 #[tokio::test]
 async fn who_may_not_read_exports_nothing() {
     let suite = suite().await;
-    let tenant = suite.tenant(PLACEMENTS[0]).await;
-    let mut nobody = tenant.caller(Role::Viewer);
-    nobody.token = "x".to_owned();
+    let owner = suite.tenant(PLACEMENTS[0]).await.owner();
+    let key = json!({ "name": "tasks only", "scopes": ["tasks:read"] });
+    let key = owner.post("/api/v1/api-keys", key).await.expect(201).json["key"].as_str().unwrap().to_owned();
+    let reader = Caller { token: key, base: owner.base.clone() };
 
-    accepting(&nobody, "/api/v1/projects", "text/csv").await.expect(401);
+    for format in ["text/csv", "application/x-ndjson"] {
+        accepting(&reader, "/api/v1/tasks", format).await.expect(200);
+        accepting(&reader, "/api/v1/projects", format).await.expect(403);
+    }
 }
 
 #[tokio::test]

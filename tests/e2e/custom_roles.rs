@@ -107,8 +107,11 @@ async fn nobody_defines_a_role_that_allows_more_than_they_may() {
     let made = narrow.post(ROLES, role(&["tasks:read"])).await.expect(201);
     let widened = narrow.patch(&one(&made), json!({ "permissions": ["members:write"] })).await.expect(403);
 
-    assert_eq!(refused.json["detail"], "you may not do this yourself: tasks:write, audit:read");
-    assert_eq!(widened.json["detail"], "you may not do this yourself: members:write");
+    let excess = json!([{
+        "field": "permissions", "code": "exceeds", "message": "you may not do this yourself: tasks:write, audit:read",
+    }]);
+    assert_eq!(refused.json["errors"], excess);
+    assert_eq!(widened.json["errors"][0]["message"], "you may not do this yourself: members:write");
     assert_eq!(owner.get(&one(&made)).await.expect(200).json, made.json);
 }
 

@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tenantry_api::{Access, RouteInfo};
 use tenantry_auth::{
-    NewBrowserSession, NewPasskey, PasskeyId, PasskeyName, PasskeyStore, Proof, PublicKey, SessionStore, SessionToken,
+    Addition, NewBrowserSession, NewPasskey, PasskeyId, PasskeyName, PasskeyStore, Proof, PublicKey, SessionStore,
+    SessionToken,
 };
 use tenantry_server::Services;
 use tenantry_server::operations::create_operator;
@@ -172,9 +173,11 @@ impl Examples {
                 return user.await.to_string();
             }
             "/api/v1/me/sessions" => {
+                // With their first factor a person's other sessions would end.
+                Box::pin(self.create("/api/v1/me/passkeys")).await;
                 let (session, now) = (SessionId::generate(), Utc::now());
                 let (digest, ends_at) = (SessionToken::generate().digest(), now + TimeDelta::days(1));
-                let proof = Proof { password_hash: None, second_factor: false };
+                let proof = Proof { password_hash: None, second_factor: true };
                 let new = NewBrowserSession { session, user: self.user, tenant, digest, now, ends_at, proof };
                 apart(async move { services.directory.open(&new).await.unwrap().unwrap() }).await;
                 return session.to_string();
@@ -186,8 +189,10 @@ impl Examples {
                     (id.as_uuid().as_bytes().to_vec(), PublicKey::from_bytes(&ED25519_POINT).unwrap());
                 let (name, now, request) =
                     (PasskeyName::parse("example".to_owned()).unwrap(), Utc::now(), RequestId::generate());
-                let new = NewPasskey { id, user, credential, key, counter: 0, name, now, request };
-                assert!(apart(async move { services.directory.add_passkey(&new).await }).await.unwrap());
+                let (session, proven) = (SessionId::generate(), true);
+                let new = NewPasskey { id, user, credential, key, counter: 0, name, session, proven, now, request };
+                let added = apart(async move { services.directory.add_passkey(&new).await }).await.unwrap();
+                assert_eq!(added, Addition::Added);
                 return id.to_string();
             }
             _ => {}
@@ -234,7 +239,8 @@ impl Examples {
         object.into()
     }
 
-    async fn value(&self, name: &str, schema: &Value) -> Value {
+    /// A value that fits a schema; an id is one of something that was made for it.
+    pub async fn value(&self, name: &str, schema: &Value) -> Value {
         let schema = self.resolved(schema);
         if let Some(words) = schema["enum"].as_array() {
             return words[0].clone();
@@ -257,6 +263,7 @@ impl Examples {
             _ if name == "service" => json!("an-example"),
             _ if name == "reason" => json!(format!("reason {}", unique())),
             (Some("uuid"), _) if name == "assignee" => json!(self.user),
+            (Some("uuid"), _) if name == "row_id" => json!(self.create("/api/v1/projects").await),
             (Some("uuid"), _) => {
                 // Of whatever module it is.
                 let end = format!("/{name}s");

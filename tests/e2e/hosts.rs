@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tenantry_tenancy::Role;
 
 use crate::auth::Person;
 use crate::examples::operator;
 use crate::harness::names::names;
-use crate::harness::{Caller, PLACEMENTS, Response, Suite, another_instance, eventually, suite};
+use crate::harness::{Caller, PLACEMENTS, Request, Response, Suite, another_instance, apart, eventually, suite};
 
 const PROJECTS: &str = "/api/v1/projects";
 const DOMAINS: &str = "/api/v1/domains";
@@ -61,26 +61,6 @@ async fn an_assertion_must_be_true_or_nothing_is_there() {
         eventually("the operators know of it", SECOND * 5, noted).await;
         assert_eq!(events(&suite, "tenant_asserted", &other.tenant.id.to_string()).await, 0);
     }
-}
-
-#[tokio::test]
-async fn every_answer_to_a_caller_names_its_own_tenant_and_none_names_anothers() {
-    let suite = suite().await;
-    let (tenant, other) = (suite.tenant(PLACEMENTS[0]).await, suite.tenant(PLACEMENTS[1]).await);
-    let own = tenant.tenant.id.to_string();
-    let foreign = format!("{PROJECTS}/{}", other.owner().project("Moon").await);
-
-    for answer in [
-        tenant.owner().get(PROJECTS).await.expect(200),
-        tenant.owner().get(&foreign).await.expect(404),
-        tenant.caller(Role::Viewer).post(PROJECTS, json!({ "name": "Moon" })).await.expect(403),
-        tenant.owner().post(PROJECTS, json!({})).await.expect(400),
-    ] {
-        assert_eq!(answer.header("x-tenant-id"), own);
-        assert_eq!(answer.header("x-request-id").len(), 36);
-    }
-    let nobody = suite.request(Method::GET, PROJECTS).send().await.expect(401);
-    assert_eq!(nobody.header("x-tenant-id"), "");
 }
 
 #[tokio::test]
@@ -185,4 +165,49 @@ async fn a_refresh_token_used_again_is_told_to_the_operators() {
         listed.json["data"].as_array().unwrap().iter().any(|it| it["request_id"] == reused.header("x-request-id"))
     };
     eventually("the operators know of it", SECOND * 5, noted).await;
+}
+
+#[tokio::test]
+async fn a_login_at_a_tenants_host_is_one_into_it() {
+    let suite = suite().await;
+    let (_, base) = another_instance(suite.forever(), &[("TENANTRY_HTTP__BASE_DOMAIN", "api.example.com")]).await;
+    let (tenant, other) = (suite.tenant(PLACEMENTS[0]).await, suite.tenant(PLACEMENTS[1]).await);
+    let person = Person::new(&suite, &tenant, Role::Member).await;
+    let (services, user, second) = (suite.services.clone(), tenant.user(Role::Member), other.tenant.id);
+    apart(async move { services.registry.ensure_member(second, user, Role::Viewer).await }).await.unwrap();
+    let log_in = async |path: &str, host: &str, more: Value| {
+        let mut body = person.credentials();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = Request::new(&base, Method::POST, path).header("host", host).header(ID.0, ID.1);
+        request.header("sec-fetch-site", "same-origin").json(&body).send().await
+    };
+    let host = |slug: &dyn std::fmt::Display| format!("{slug}.api.example.com");
+    let names = |slug: &dyn std::fmt::Display| json!({ "tenant": slug.to_string() });
+
+    for (path, wrong) in [
+        ("/api/v1/auth/token", json!({ "password": "a wrong one" })),
+        ("/api/v1/auth/session", json!({ "password": "a wrong one" })),
+    ] {
+        let refused = face(&log_in(path, &host(&tenant.tenant.slug), wrong).await);
+        // Where nobody says which, the host does.
+        let ambiguous = log_in(path, "api.example.com", json!({})).await;
+        ambiguous.expect_field(400, "tenant");
+        for at in [&tenant, &other] {
+            log_in(path, &host(&at.tenant.slug), json!({})).await.expect(200);
+            log_in(path, &host(&at.tenant.slug), names(&at.tenant.id)).await.expect(200);
+        }
+        for (at, named) in [
+            (host(&tenant.tenant.slug), names(&other.tenant.slug)),
+            (host(&tenant.tenant.slug), names(&other.tenant.id)),
+            (host(&"nobody"), json!({})),
+            (host(&"a.b"), names(&tenant.tenant.slug)),
+        ] {
+            assert_eq!(face(&log_in(path, &at, named.clone()).await), refused, "{at} {named}");
+        }
+        // Or what failed would make the next login wait.
+        log_in(path, &host(&other.tenant.slug), json!({})).await.expect(200);
+    }
+    let tokens = log_in("/api/v1/auth/token", &host(&other.tenant.slug), json!({})).await.expect(200);
+    let caller = Caller { token: tokens.json["access"].as_str().unwrap().to_owned(), base: base.clone() };
+    assert_eq!(caller.get(PROJECTS).await.expect(200).header("x-tenant-id"), other.tenant.id.to_string());
 }

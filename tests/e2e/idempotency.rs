@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: a request that comes twice has one effect and one answer, whatever happens in between.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -94,13 +95,13 @@ async fn nobody_meets_anothers_key() {
         let (tenant, other) = (suite.tenant(placement).await, suite.tenant(placement).await);
         let (key, body) = (key(), json!({ "name": "Moon" }));
 
-        let mut answers = Vec::new();
+        let mut ids = HashSet::new();
         for caller in [tenant.owner(), tenant.caller(Role::Member), other.owner()] {
-            answers.push(post(&caller, PROJECTS, &key, body.clone()).await.expect(201).json["id"].clone());
+            let made = post(&caller, PROJECTS, &key, body.clone()).await.expect(201);
+            ids.insert(made.json["id"].to_string());
         }
 
-        answers.dedup();
-        assert_eq!(answers.len(), 3);
+        assert_eq!(ids.len(), 3);
         post(&tenant.caller(Role::Viewer), PROJECTS, &key, body).await.expect(403);
     }
 }
@@ -129,18 +130,19 @@ async fn of_many_at_once_one_has_an_effect() {
         let (owner, key) = (owner.clone(), key.clone());
         requests.spawn(async move { post(&owner, PROJECTS, &key, json!({ "name": "Moon" })).await });
     }
-    let mut ids = Vec::new();
+    let mut ids = HashSet::new();
     while let Some(answer) = requests.join_next().await {
         let answer = answer.unwrap();
         match answer.status {
-            201 => ids.push(answer.json["id"].to_string()),
+            201 => {
+                ids.insert(answer.json["id"].to_string());
+            }
             409 => assert_eq!(answer.json["code"], "idempotency_key_in_flight"),
             503 => {}
             other => panic!("{other}: {}", answer.text),
         }
     }
 
-    ids.dedup();
     assert_eq!((ids.len(), projects(&owner).await), (1, 1));
 }
 
@@ -171,8 +173,9 @@ async fn while_the_first_is_under_way_others_are_told_so() {
     holder.batch_execute("commit").await.unwrap();
     let first = request.await.unwrap();
 
-    // Whichever was there first: one is told to come again, or both are, but nothing is done twice.
-    assert!([first.status, second.status].iter().all(|status| matches!(status, 201 | 409)), "{first:?} {second:?}");
+    second.expect(409);
+    // The first may have waited for the table for too long.
+    assert!(matches!(first.status, 201 | 409), "{first:?}");
     let third = post(&owner, PROJECTS, &key, json!({ "name": "Moon" })).await.expect(201);
     assert_eq!(projects(&owner).await, 1);
     assert_eq!(owner.get(third.header("location")).await.expect(200).json["name"], "Moon");

@@ -1,5 +1,7 @@
 //! Passkeys: added by whoever proves their password, good as a second factor and as both at once.
 
+use std::sync::Mutex;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
@@ -11,64 +13,94 @@ use crate::auth::{Person, face, part};
 use crate::examples::operator;
 use crate::harness::{Caller, PATIENCE, PLACEMENTS, Response, Suite, Tenant, another_instance, eventually, suite};
 
-const TOKEN: &str = "/api/v1/auth/token";
-const START: &str = "/api/v1/auth/passkey/start";
-const FINISH: &str = "/api/v1/auth/passkey/finish";
-const REGISTER: &str = "/api/v1/me/passkeys/register";
-const OWN: &str = "/api/v1/me/passkeys";
+pub const TOKEN: &str = "/api/v1/auth/token";
+pub const START: &str = "/api/v1/auth/passkey/start";
+pub const FINISH: &str = "/api/v1/auth/passkey/finish";
+pub const REGISTER: &str = "/api/v1/me/passkeys/register";
+pub const OWN: &str = "/api/v1/me/passkeys";
 
 /// Somebody who is logged in, and can say so of themselves.
-struct Owner {
-    tenant: Tenant,
-    person: Person,
-    caller: Caller,
+pub struct Owner {
+    pub tenant: Tenant,
+    pub person: Person,
+    pub caller: Caller,
+    /// The recovery codes that are left.
+    codes: Mutex<Vec<String>>,
 }
 
 impl Owner {
-    async fn new(suite: &Suite) -> Self {
+    pub async fn new(suite: &Suite) -> Self {
         let tenant = suite.tenant(PLACEMENTS[0]).await;
         let person = Person::new(suite, &tenant, Role::Member).await;
         let tokens = person.log_in(suite).await;
         let caller = Caller { token: text(&tokens.json["access"]), base: suite.base.clone() };
-        Self { tenant, person, caller }
+        Self { tenant, person, caller, codes: Mutex::default() }
+    }
+
+    /// The password and, of somebody with a second factor, a recovery code.
+    pub async fn proof(&self) -> Value {
+        let mut proof = json!({ "password": self.person.password });
+        let (code, is_last) = {
+            let mut codes = self.codes.lock().unwrap();
+            (codes.pop(), codes.is_empty())
+        };
+        let Some(code) = code else { return proof };
+        proof["code"] = json!(code);
+        if is_last {
+            let renewed = self.caller.post("/api/v1/me/recovery-codes", proof.clone()).await.expect(200).json;
+            proof["code"] = json!(self.keep(&renewed).unwrap());
+        }
+        proof
+    }
+
+    /// Keeps the recovery codes of an answer, but for one.
+    fn keep(&self, answer: &Value) -> Option<String> {
+        let mut told: Vec<String> = serde_json::from_value(answer["recovery_codes"].clone()).unwrap();
+        let code = told.pop();
+        self.codes.lock().unwrap().extend(told);
+        code
     }
 
     async fn offer(&self) -> Value {
-        self.caller.post(REGISTER, json!({ "password": self.person.password })).await.expect(200).json
+        self.caller.post(REGISTER, self.proof().await).await.expect(200).json
     }
 
     async fn add(&self, device: &mut SoftPasskey) -> Response {
         let offer = self.offer().await;
         let credential = device.make(&offer["options"]);
         let body = json!({ "ceremony": offer["ceremony"], "credential": credential, "name": "laptop" });
-        self.caller.post(OWN, body).await
+        let answer = self.caller.post(OWN, body).await;
+        if answer.status == 201 {
+            self.keep(&answer.json);
+        }
+        answer
     }
 
     /// A device with a passkey of this person.
-    async fn device(&self) -> SoftPasskey {
+    pub async fn device(&self) -> SoftPasskey {
         let mut device = device();
         self.add(&mut device).await.expect(201);
         device
     }
 }
 
-fn device() -> SoftPasskey {
+pub fn device() -> SoftPasskey {
     SoftPasskey::new("localhost", "http://localhost:8000")
 }
 
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-async fn post(suite: &Suite, path: &str, body: &Value) -> Response {
+pub async fn post(suite: &Suite, path: &str, body: &Value) -> Response {
     suite.request(Method::POST, path).json(body).send().await
 }
 
-async fn start(suite: &Suite) -> Value {
+pub async fn start(suite: &Suite) -> Value {
     post(suite, START, &json!({})).await.expect(200).json
 }
 
-async fn finish(suite: &Suite, question: &Value, credential: &Value) -> Response {
+pub async fn finish(suite: &Suite, question: &Value, credential: &Value) -> Response {
     post(suite, FINISH, &json!({ "ceremony": question["ceremony"], "credential": credential })).await
 }
 
@@ -78,7 +110,7 @@ async fn enter(suite: &Suite, device: &mut SoftPasskey) -> Response {
 }
 
 /// What every failed login looks like.
-async fn refusal(suite: &Suite) -> String {
+pub async fn refusal(suite: &Suite) -> String {
     let nobody = json!({ "username": "nobody@nowhere.example", "password": "not the password" });
     face(&post(suite, TOKEN, &nobody).await.expect(401))
 }
@@ -105,12 +137,12 @@ async fn a_passkey_is_made_listed_used_without_a_password_and_removed() {
     let listed = ada.caller.get(OWN).await.expect(200).json;
     assert_eq!((&listed["data"][0]["id"], &listed["data"][0]["name"]), (&added["id"], &json!("laptop")));
     assert!(listed["data"][0]["last_used_at"].is_string());
-    let factors = json!({ "totp": false, "passkeys": 1, "recovery_codes": 10 });
+    let factors = json!({ "totp": false, "passkeys": 1, "recovery_codes": 9 });
     assert_eq!(ada.caller.get("/api/v1/me/factors").await.expect(200).json, factors);
 
-    let one = format!("{OWN}/{}", text(&added["id"]));
-    let removed = ada.caller.delete(&one).await.expect(204);
-    ada.caller.delete(&one).await.expect(404);
+    let one = format!("{OWN}/{}/remove", text(&added["id"]));
+    let removed = ada.caller.post(&one, ada.proof().await).await.expect(204);
+    ada.caller.post(&one, json!({ "password": "not the password", "code": "no" })).await.expect(404);
     assert_eq!(face(&enter(&suite, &mut device).await), refusal(&suite).await, "it is gone");
     let factors = json!({ "totp": false, "passkeys": 0, "recovery_codes": 0 });
     assert_eq!(ada.caller.get("/api/v1/me/factors").await.expect(200).json, factors);
@@ -261,7 +293,8 @@ async fn a_credential_is_registered_once_and_for_whom_it_was_offered() {
     ada.caller.post(REGISTER, json!({ "password": "not the password" })).await.expect_field(400, "password");
 
     let id = text(&ada.caller.get(OWN).await.expect(200).json["data"][0]["id"]);
-    bob.caller.delete(&format!("{OWN}/{id}")).await.expect(404);
+    let proof = json!({ "password": bob.person.password, "code": "no" });
+    bob.caller.post(&format!("{OWN}/{id}/remove"), proof).await.expect(404);
     enter(&suite, &mut adas).await.expect(200);
 }
 

@@ -12,17 +12,17 @@ use crate::harness::{
 };
 
 const TOKEN: &str = "/api/v1/auth/token";
-const SESSION: &str = "/api/v1/auth/session";
-const SWITCH: &str = "/api/v1/auth/token/switch";
-const ENROL: &str = "/api/v1/auth/second-factor/enrol";
-const CONFIRM: &str = "/api/v1/auth/second-factor/enrol/confirm";
+pub const SESSION: &str = "/api/v1/auth/session";
+pub const SWITCH: &str = "/api/v1/auth/token/switch";
+pub const ENROL: &str = "/api/v1/auth/second-factor/enrol";
+pub const CONFIRM: &str = "/api/v1/auth/second-factor/enrol/confirm";
 
 async fn post(suite: &Suite, path: &str, body: &Value) -> Response {
     suite.request(Method::POST, path).json(body).send().await
 }
 
 /// Makes a tenant require a second factor, and waits until the service knows.
-async fn require(suite: &Suite, tenant: &Tenant) {
+pub async fn require(suite: &Suite, tenant: &Tenant) {
     let settings = json!({ "settings": { "require_mfa": true } });
     tenant.owner().patch("/api/v1/tenant", settings).await.expect(200);
     let known = async || {
@@ -36,14 +36,14 @@ fn text(answer: &Response, field: &str) -> String {
     answer.json[field].as_str().unwrap().to_owned()
 }
 
-async fn ticket(suite: &Suite, person: &Person, path: &str) -> String {
+pub async fn ticket(suite: &Suite, person: &Person, path: &str) -> String {
     let told = post(suite, path, &person.credentials()).await.expect(403);
     assert_eq!(told.json["code"], "second_factor_enrolment_required");
     text(&told, "ticket")
 }
 
 /// The code that the authenticator of an answer shows now.
-fn code(begun: &Response) -> String {
+pub fn code(begun: &Response) -> String {
     TotpSecret::parse(begun.json["secret"].as_str().unwrap()).unwrap().code_at(Utc::now())
 }
 

@@ -5,11 +5,12 @@
 
 mod fields;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use fields::Field;
 
@@ -43,7 +44,8 @@ struct Resource {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let resource = Resource::parse(arguments)?;
-    let mut workspace = Workspace { root: arguments.root.clone(), made: Vec::new(), registered: 0 };
+    let mut workspace =
+        Workspace { root: arguments.root.clone(), files: BTreeMap::new(), made: Vec::new(), registered: 0 };
     ensure!(workspace.root.join("crates/tenancy").is_dir(), "{} is not the workspace", workspace.root.display());
     ensure!(
         !workspace.root.join(format!("crates/infra/src/{}.rs", resource.things)).exists(),
@@ -54,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         workspace.make_module(&resource)?;
     }
     workspace.make_resource(&resource)?;
-    workspace.format()?;
+    workspace.save()?;
     for file in &workspace.made {
         println!("made {file}");
     }
@@ -70,10 +72,7 @@ impl Resource {
             None => singular(things).context("give --singular: the plural does not tell")?,
         };
         for name in [module, things, &thing] {
-            ensure!(
-                is_name(name),
-                "{name}: a name is lower-case letters, digits and underscores, and begins with a letter"
-            );
+            check_name(name)?;
         }
         ensure!(thing != *things, "singular and plural must differ");
         let fields = arguments.fields.iter().map(|raw| Field::parse(raw)).collect::<Result<Vec<_>>>()?;
@@ -82,8 +81,7 @@ impl Resource {
         let names: std::collections::BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
         ensure!(names.len() == fields.len(), "a field is given twice");
         let segment = things.replace('_', "-");
-        // The oldest module's resources have no module in their paths.
-        let path = if module == "work" { format!("/api/v1/{segment}") } else { format!("/api/v1/{module}/{segment}") };
+        let path = format!("/api/v1/{module}/{segment}");
         Ok(Self { module: module.to_owned(), things: things.to_owned(), thing, path, title, fields })
     }
 
@@ -123,9 +121,11 @@ impl Resource {
     }
 }
 
-/// The tree that is written to.
+/// The tree that is written to: all at the end, or nothing where anything is amiss.
 struct Workspace {
     root: PathBuf,
+    /// What files will say.
+    files: BTreeMap<String, String>,
     made: Vec<String>,
     registered: usize,
 }
@@ -134,7 +134,7 @@ impl Workspace {
     fn make_module(&mut self, resource: &Resource) -> Result<()> {
         let module = &resource.module;
         let package = format!("tenantry-{module}");
-        let manifest = fs::read_to_string(self.root.join("crates/work/Cargo.toml"))?;
+        let manifest = self.read("crates/work/Cargo.toml")?;
         let manifest = manifest.replace("tenantry-work", &package);
         let manifest: Vec<String> = manifest
             .lines()
@@ -198,8 +198,6 @@ impl Workspace {
 
         let lib = format!("crates/{module}/src/lib.rs");
         let testing = format!("crates/{module}/src/testing.rs");
-        let testing_only =
-            if module == "work" { bail!("the work module keeps its tests by hand; choose another") } else { testing };
         for (file, place, text) in [
             (lib.as_str(), "resources", "pub mod %things%;"),
             (
@@ -208,21 +206,17 @@ impl Workspace {
                 "/// The tenant's %plural_words%.\nfn %things%(&mut self) -> &mut dyn %things%::%Thing%Repo;\n",
             ),
             (
-                &testing_only,
+                &testing,
                 "modules",
                 "mod %things%;\n\npub use crate::%things%::Mock%Thing%Repo;\nuse crate::%things%::{%Thing%, %Thing%Id, %Thing%Repo, New%Thing%, %types%};\n\n%%new_for_tests%%",
             ),
-            (&testing_only, "tables", "%things%: BTreeMap<%Thing%Id, %Thing%>,"),
-            (&testing_only, "empty tables", "%things%: BTreeMap::new(),"),
-            (&testing_only, "accessors", "fn %things%(&mut self) -> &mut dyn %Thing%Repo {\nself\n}\n"),
-            (&testing_only, "mocks", "/// The tenant's %plural_words%.\npub %things%: Mock%Thing%Repo,"),
+            (&testing, "tables", "%things%: BTreeMap<%Thing%Id, %Thing%>,"),
+            (&testing, "empty tables", "%things%: BTreeMap::new(),"),
+            (&testing, "accessors", "fn %things%(&mut self) -> &mut dyn %Thing%Repo {\nself\n}\n"),
+            (&testing, "mocks", "/// The tenant's %plural_words%.\npub %things%: Mock%Thing%Repo,"),
+            (&testing, "mocked accessors", "fn %things%(&mut self) -> &mut dyn %Thing%Repo {\n&mut self.%things%\n}\n"),
             (
-                &testing_only,
-                "mocked accessors",
-                "fn %things%(&mut self) -> &mut dyn %Thing%Repo {\n&mut self.%things%\n}\n",
-            ),
-            (
-                &testing_only,
+                &testing,
                 "contract",
                 "(\"what is stored comes back\", |tx| Box::pin(%things%::what_is_stored_comes_back(tx))),\n(\"a change touches what it names and counts up\", |tx| Box::pin(%things%::a_change_touches_what_it_names_and_counts_up(tx))),\n(\"what is deleted is gone\", |tx| Box::pin(%things%::what_is_deleted_is_gone(tx))),\n(\"a list is sorted and searched page by page\", |tx| Box::pin(%things%::a_list_is_sorted_and_searched_page_by_page(tx))),",
             ),
@@ -264,11 +258,16 @@ impl Workspace {
         Ok(newest + 1)
     }
 
+    fn read(&self, file: &str) -> Result<String> {
+        match self.files.get(file) {
+            Some(text) => Ok(text.clone()),
+            None => fs::read_to_string(self.root.join(file)).with_context(|| format!("cannot read {file}")),
+        }
+    }
+
     fn write(&mut self, file: &str, text: &str) -> Result<()> {
-        let path = self.root.join(file);
-        ensure!(!path.exists(), "{file} exists already");
-        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        fs::write(&path, text).with_context(|| format!("cannot write {file}"))?;
+        ensure!(!self.root.join(file).exists(), "{file} exists already");
+        self.files.insert(file.to_owned(), text.to_owned());
         self.made.push(file.to_owned());
         Ok(())
     }
@@ -285,8 +284,7 @@ impl Workspace {
     }
 
     fn edit(&mut self, file: &str, lines: &str, is_place: impl Fn(&str) -> bool, mark: &str) -> Result<()> {
-        let path = self.root.join(file);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
+        let text = self.read(file)?;
         let place = text.lines().position(&is_place).with_context(|| format!("{file} has no place marked {mark}"))?;
         let mut all: Vec<&str> = text.lines().collect();
         // What lies in a macro is not formatted by anybody else.
@@ -297,13 +295,13 @@ impl Workspace {
         let lines = lines.join("\n");
         all.insert(place, &lines);
         self.registered += lines.lines().count();
-        Ok(fs::write(&path, all.join("\n") + "\n")?)
+        self.files.insert(file.to_owned(), all.join("\n") + "\n");
+        Ok(())
     }
 
     /// Adds a line behind the first that begins so.
     fn after(&mut self, file: &str, begins: &str, line: &str) -> Result<()> {
-        let path = self.root.join(file);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
+        let text = self.read(file)?;
         let mut all: Vec<&str> = text.lines().collect();
         let place = all
             .iter()
@@ -311,14 +309,34 @@ impl Workspace {
             .with_context(|| format!("{file} has no line {begins}"))?;
         all.insert(place + 1, line);
         self.registered += 1;
-        Ok(fs::write(&path, all.join("\n") + "\n")?)
+        self.files.insert(file.to_owned(), all.join("\n") + "\n");
+        Ok(())
     }
 
-    fn format(&self) -> Result<()> {
+    fn save(&self) -> Result<()> {
+        for (file, text) in &self.files {
+            let path = self.root.join(file);
+            fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            fs::write(&path, text).with_context(|| format!("cannot write {file}"))?;
+        }
         let status = Command::new("cargo").args(["fmt", "--all"]).current_dir(&self.root).status()?;
         ensure!(status.success(), "what was made cannot be formatted");
         Ok(())
     }
+}
+
+/// What neither a column nor a variable can be called: the reserved words of Rust and of Postgres.
+const RESERVED: &str = "abstract all analyse analyze and any array as asc async asymmetric await become both box break case cast check \
+    collate column const constraint continue crate create default deferrable desc distinct do dyn else end enum except extern \
+    false fetch final fn for foreign from gen grant group having if impl in initially intersect into lateral leading let limit \
+    loop macro match mod move mut not null offset on only or order override placing primary priv pub ref references return \
+    returning select self some static struct super symmetric table then to trailing trait true try type typeof union unique \
+    unsafe unsized use user using variadic virtual when where while window with yield";
+
+fn check_name(name: &str) -> Result<()> {
+    ensure!(is_name(name), "{name}: a name is lower-case letters, digits and underscores, and begins with a letter");
+    ensure!(!RESERVED.split_whitespace().any(|word| word == name), "{name} is a reserved word of Rust or SQL");
+    Ok(())
 }
 
 fn is_name(name: &str) -> bool {
@@ -340,6 +358,14 @@ fn singular(plural: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_no_reserved_word() {
+        assert!(check_name("leads").is_ok());
+        for refused in ["match", "user", "Leads", "1st", ""] {
+            assert!(check_name(refused).is_err(), "{refused}");
+        }
+    }
 
     #[test]
     fn a_plural_tells_its_singular() {

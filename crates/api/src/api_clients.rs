@@ -1,6 +1,6 @@
 //! `/api/v1/api-clients`: the machine clients of a tenant.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::extract::{Body, Can, PathId, Query, present};
 use crate::list::{List, PageView, Paging};
 use crate::once::Store;
 use crate::problem::ApiError;
-use crate::reply::{Created, Gone, Resource, Show};
+use crate::reply::{CreatedResource, Gone, Resource, Show};
 use crate::routes::Routes;
 
 const PATH: &str = "/api/v1/api-clients";
@@ -112,6 +112,12 @@ struct ApiClientSecretView {
     updated_at: DateTime<Utc>,
 }
 
+impl Versioned for ApiClientSecretView {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
 impl ApiClientSecretView {
     fn new(client: ApiClient, secret: &ClientSecret) -> Self {
         let ApiClientView { id, name, scopes, enabled, version, created_at, updated_at } = client.into();
@@ -150,9 +156,10 @@ struct ApiClientPatch {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SecretRotationBody {
-    /// How long the current secret is good beside the new one: up to a week. With 0 it is withdrawn at once, and every
-    /// token that was had for it is void.
-    overlap_seconds: Overlap,
+    /// How long the current secret is good beside the new one: up to a week, a day if not given. With 0 it is withdrawn at
+    /// once, and every token that was had for it is void.
+    #[serde(default)]
+    overlap_seconds: Option<Overlap>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -184,12 +191,14 @@ async fn create(
     caller: Can<WriteApiClients>,
     store: Store,
     Body(body): Body<ApiClientBody>,
-) -> Result<Created<ApiClientSecretView>, ApiError> {
+) -> Result<CreatedResource<ApiClientSecretView>, ApiError> {
     let (maker, secret) = (caller.principal().permissions(), ClientSecret::generate());
     let new = NewApiClient { id: ApiClientId::generate(), name: body.name, scopes: body.scopes.permissions() };
     let digest = digest(&secret);
-    let made = store.write(&caller, async |tx| api_clients::create(tx.access(), maker, &new, &digest).await).await?;
-    Ok(Created { location: format!("{PATH}/{}", made.id), view: ApiClientSecretView::new(made, &secret) })
+    let made = store
+        .write(&caller, async |tx| api_clients::create(tx.access().api_clients(), maker, &new, &digest).await)
+        .await?;
+    Ok(CreatedResource { location: format!("{PATH}/{}", made.id), view: ApiClientSecretView::new(made, &secret) })
 }
 
 async fn show(
@@ -197,7 +206,7 @@ async fn show(
     store: Store,
     PathId(id): PathId<ApiClientId>,
 ) -> Result<Resource<ApiClientView>, ApiError> {
-    let client = store.read(&caller, async |tx| api_clients::show(tx.access(), id).await).await?;
+    let client = store.read(&caller, async |tx| api_clients::show(tx.access().api_clients(), id).await).await?;
     Ok(Resource(client.into()))
 }
 
@@ -210,7 +219,8 @@ async fn usage(
 ) -> Result<PageView<ClientUseView>, ApiError> {
     let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
     let list = List::open(&cursors, caller.tenant(), format!("usage of {id}"), &paging)?;
-    let page = store.read(&caller, async |tx| api_clients::usage(tx.access(), id, &list.page).await).await?;
+    let page =
+        store.read(&caller, async |tx| api_clients::usage(tx.access().api_clients(), id, &list.page).await).await?;
     list.view(page)
 }
 
@@ -225,7 +235,9 @@ async fn change(
     let ApiClientPatch { name, scopes, enabled } = patch;
     let change = ApiClientChange { name, scopes: scopes.map(Scopes::permissions), enabled };
     let client = store
-        .write(&caller, async |tx| api_clients::change(tx.access(), changer, id, &expected, &change).await)
+        .write(&caller, async |tx| {
+            api_clients::change(tx.access().api_clients(), changer, id, &expected, &change).await
+        })
         .await?;
     Ok(Resource(client.into()))
 }
@@ -236,7 +248,7 @@ async fn delete(
     PathId(id): PathId<ApiClientId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
-    store.write(&caller, async |tx| api_clients::delete(tx.access(), id, &expected).await).await?;
+    store.write(&caller, async |tx| api_clients::delete(tx.access().api_clients(), id, &expected).await).await?;
     Ok(Gone)
 }
 
@@ -248,10 +260,10 @@ async fn rotate_secret(
     Body(body): Body<SecretRotationBody>,
 ) -> Result<Show<ApiClientSecretView>, ApiError> {
     let (rotator, secret) = (caller.principal().permissions(), ClientSecret::generate());
-    let (overlap, digest) = (body.overlap_seconds.as_delta(), digest(&secret));
+    let (overlap, digest) = (body.overlap_seconds.unwrap_or_default().as_delta(), digest(&secret));
     let rotated = store
         .write(&caller, async |tx| {
-            api_clients::rotate_secret(tx.access(), &**clock, rotator, id, overlap, &digest).await
+            api_clients::rotate_secret(tx.access().api_clients(), &**clock, rotator, id, overlap, &digest).await
         })
         .await?;
     Ok(Show(ApiClientSecretView::new(rotated, &secret)))
@@ -265,11 +277,7 @@ impl From<ApiClientError> for ApiError {
     fn from(error: ApiClientError) -> Self {
         match error {
             ApiClientError::NotFound(_) => Self::not_found("api client"),
-            ApiClientError::Exceeds => {
-                let mut exceeds = Self::invalid("scopes", "exceeds", error.to_string());
-                (exceeds.status, exceeds.code) = (StatusCode::FORBIDDEN, "forbidden");
-                exceeds
-            }
+            ApiClientError::Exceeds => Self::exceeds("scopes", error.to_string()),
             ApiClientError::Stale(stale) => stale.into(),
             ApiClientError::Store(error) => error.into(),
         }

@@ -164,7 +164,7 @@ async fn list(
 ) -> Result<PageView<ApiKeyView>, ApiError> {
     let paging = Paging { limit: filter.limit, cursor: filter.cursor.as_deref(), sort: filter.sort };
     let list = List::open(&cursors, caller.tenant(), "api-keys".to_owned(), &paging)?;
-    let page = store.read(&caller, async |tx| tx.access().api_keys().list(list.page).await).await?;
+    let page = store.read(&caller, async |tx| tx.access().api_keys().list(&list.page).await).await?;
     list.view(page)
 }
 
@@ -251,7 +251,7 @@ impl From<ApiKeyError> for ApiError {
         let message = error.to_string();
         match error {
             ApiKeyError::NotFound(_) => Self::not_found("API key"),
-            ApiKeyError::Scopes(_) => Self::invalid("scopes", "forbidden", message),
+            ApiKeyError::Scopes(_) => Self::exceeds("scopes", message),
             ApiKeyError::TooPowerful(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             ApiKeyError::Network(_) => Self::invalid("networks", "forbidden", message),
             ApiKeyError::Expiry => Self::invalid("expires_at", "invalid", message),

@@ -15,6 +15,7 @@ use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
 use crate::devices::{WithDevice, device};
 use crate::extract::{Body, CameFrom, Person};
+use crate::hosts::host_tenant;
 use crate::problem::ApiError;
 use crate::reply::{Gone, Kept, Show};
 use crate::routes::Routes;
@@ -125,8 +126,9 @@ async fn token(
 ) -> Result<WithDevice<Show<TokenView>>, ApiError> {
     let Credentials { username, password, tenant, otp } = &body;
     let device = device(&site, req.headers());
-    let attempt =
-        LoginAttempt { email: username, password, tenant: tenant.as_deref(), code: otp.as_deref(), origin, device };
+    let host = host_tenant(&req, &auth).await?;
+    let (tenant, code) = (tenant.as_deref(), otp.as_deref());
+    let attempt = LoginAttempt { email: username, password, tenant, code, origin, device, host: &host };
     let tokens = auth.login(attempt).await?;
     Ok(WithDevice { device: tokens.device.clone(), reply: Show(tokens.into()) })
 }

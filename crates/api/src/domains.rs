@@ -105,7 +105,8 @@ async fn create(
     Body(body): Body<DomainBody>,
 ) -> Result<CreatedResource<DomainView>, ApiError> {
     let new = NewDomain { id: DomainId::generate(), name: body.name, challenge: challenge() };
-    let domain = store.write(&caller, async |tx| domains::add(tx.access(), &new, hosts.reserved()).await).await?;
+    let domain =
+        store.write(&caller, async |tx| domains::add(tx.access().domains(), &new, hosts.reserved()).await).await?;
     Ok(CreatedResource { location: format!("{PATH}/{}", domain.id), view: domain.into() })
 }
 
@@ -114,7 +115,7 @@ async fn show(
     store: Store,
     PathId(id): PathId<DomainId>,
 ) -> Result<Resource<DomainView>, ApiError> {
-    let domain = store.read(&caller, async |tx| domains::show(tx.access(), id).await).await?;
+    let domain = store.read(&caller, async |tx| domains::show(tx.access().domains(), id).await).await?;
     Ok(Resource(domain.into()))
 }
 
@@ -125,10 +126,11 @@ async fn verify(
     resolver: Data<dyn TxtResolver>,
     PathId(id): PathId<DomainId>,
 ) -> Result<Resource<DomainView>, ApiError> {
-    let domain = store.read(&caller, async |tx| domains::show(tx.access(), id).await).await?;
+    let domain = store.read(&caller, async |tx| domains::show(tx.access().domains(), id).await).await?;
     // Between two transactions, so that none waits for the DNS.
     let records = resolver.txt(&domain.record_name()).await?;
-    let verified = store.write(&caller, async |tx| domains::verify(tx.access(), &**clock, id, &records).await).await?;
+    let verified =
+        store.write(&caller, async |tx| domains::verify(tx.access().domains(), &**clock, id, &records).await).await?;
     Ok(Resource(verified.into()))
 }
 
@@ -138,7 +140,7 @@ async fn remove(
     PathId(id): PathId<DomainId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
-    store.write(&caller, async |tx| domains::remove(tx.access(), id, &expected).await).await?;
+    store.write(&caller, async |tx| domains::remove(tx.access().domains(), id, &expected).await).await?;
     Ok(Gone)
 }
 

@@ -1,17 +1,20 @@
 //! `/api/v1/auth/second-factor/enrol`: who belongs to a tenant that requires a second factor enrols one on the way in.
 
-use actix_web::HttpRequest;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
-use tenantry_auth::{Authenticator, EnrolmentError, FactorError};
+use tenantry_app::Mailer;
+use tenantry_auth::{Authenticator, Enrolled, EnrolmentError, FactorError};
 use utoipa::ToSchema;
 
-use crate::extract::{Body, request_id};
+use crate::entering::{Door, Entered, EnteredView};
+use crate::extract::Body;
 use crate::factors::SecretView;
+use crate::notices::Notice;
 use crate::problem::ApiError;
 use crate::reply::Show;
 use crate::routes::Routes;
+use crate::sessions::Keeper;
 
 const ENROL: &str = "/api/v1/auth/second-factor/enrol";
 const CONFIRM: &str = "/api/v1/auth/second-factor/enrol/confirm";
@@ -38,39 +41,35 @@ struct TicketCodeBody {
     ticket: String,
     /// What the authenticator shows.
     code: String,
+    /// For a session as `/api/v1/auth/session` begins it; tokens if not given.
+    #[serde(default)]
+    keeper: Option<Keeper>,
 }
 
-/// Tokens, and codes for when the authenticator is lost, each good once. The codes are only in this answer.
+/// What lets them in, and codes for when the authenticator is lost, each good once. The codes are only in this answer.
 #[derive(Serialize, ToSchema)]
 struct EnrolledView {
-    /// Send it as `Authorization: Bearer …`.
-    access: String,
-    /// Exchange it at `/api/v1/auth/token/refresh` once the access token has expired.
-    refresh: String,
-    token_type: &'static str,
-    /// Seconds until the access token expires.
-    expires_in: u64,
+    #[serde(flatten)]
+    entered: EnteredView,
     recovery_codes: Vec<String>,
 }
 
 async fn begin(auth: Data<Authenticator>, Body(body): Body<TicketBody>) -> Result<Show<SecretView>, ApiError> {
-    let (user, secret) = auth.begin_enrolment(&body.ticket).await?;
-    Ok(Show(SecretView::new(user, &secret)))
+    let (email, secret) = auth.begin_enrolment(&body.ticket).await?;
+    Ok(Show(SecretView::new(&email, &secret)))
 }
 
 async fn confirm(
-    req: HttpRequest,
+    door: Door,
     auth: Data<Authenticator>,
+    mailer: Data<dyn Mailer>,
     Body(body): Body<TicketCodeBody>,
-) -> Result<Show<EnrolledView>, ApiError> {
-    let (tokens, recovery_codes) = auth.confirm_enrolment(&body.ticket, &body.code, request_id(&req)).await?;
-    Ok(Show(EnrolledView {
-        access: tokens.access,
-        refresh: tokens.refresh,
-        token_type: "Bearer",
-        expires_in: tokens.expires_in.as_secs(),
-        recovery_codes,
-    }))
+) -> Result<Entered<EnrolledView>, ApiError> {
+    let TicketCodeBody { ticket, code, keeper } = body;
+    let enrolled = auth.confirm_enrolment(&ticket, &code, door.arrival(keeper)?, door.request()).await?;
+    let Enrolled { proven, email, codes: recovery_codes } = enrolled;
+    mailer.send(Notice::AuthenticatorAdded.to(email));
+    door.let_in(proven, keeper, |entered| EnrolledView { entered, recovery_codes }).await
 }
 
 impl From<EnrolmentError> for ApiError {

@@ -3,11 +3,14 @@
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
+use tenantry_app::Mailer;
 use tenantry_auth::{Authenticator, FactorError, TotpSecret};
-use tenantry_tenancy::UserId;
+use tenantry_tenancy::Email;
 use utoipa::ToSchema;
 
 use crate::extract::{Body, Person};
+use crate::notices::Notice;
+use crate::percent::percent_encoded;
 use crate::problem::ApiError;
 use crate::reply::{Gone, Show};
 use crate::routes::Routes;
@@ -16,23 +19,11 @@ const TOTP: &str = "/api/v1/me/totp";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.person(Method::GET, "/api/v1/me/factors", "Show one's own second factor", show);
-    routes
-        .person(Method::POST, TOTP, "Begin to enrol an authenticator (TOTP, RFC 6238)", begin)
-        .fails(StatusCode::CONFLICT);
-    routes
-        .person(Method::POST, "/api/v1/me/totp/confirm", "Enrol the authenticator by its first code", confirm)
-        .fails(StatusCode::CONFLICT);
-    routes
-        .person(Method::POST, "/api/v1/me/totp/remove", "Remove the authenticator", remove)
-        .fails(StatusCode::CONFLICT);
-    routes
-        .person(
-            Method::POST,
-            "/api/v1/me/recovery-codes",
-            "Get other recovery codes in place of all that are left",
-            renew,
-        )
-        .fails(StatusCode::CONFLICT);
+    routes.person(Method::POST, TOTP, "Begin to enrol an authenticator (TOTP, RFC 6238)", begin);
+    routes.person(Method::POST, "/api/v1/me/totp/confirm", "Enrol the authenticator by its first code", confirm);
+    routes.person(Method::POST, "/api/v1/me/totp/remove", "Remove the authenticator", remove);
+    let renew_codes = "Get other recovery codes in place of all that are left";
+    routes.person(Method::POST, "/api/v1/me/recovery-codes", renew_codes, renew);
 }
 
 /// A person's second factors.
@@ -52,6 +43,9 @@ struct BeginBody {
     /// Your password, once more.
     #[schema(format = "password")]
     password: String,
+    /// A recovery code; needed by those who have a passkey.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -63,12 +57,12 @@ struct CodeBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct FactorsBody {
+pub(crate) struct FactorsBody {
     /// Your password, once more.
     #[schema(format = "password")]
-    password: String,
+    pub(crate) password: String,
     /// What the authenticator shows, or a recovery code.
-    code: String,
+    pub(crate) code: String,
 }
 
 /// What an authenticator needs. Only in this answer: it is never shown again.
@@ -81,9 +75,9 @@ pub(crate) struct SecretView {
 }
 
 impl SecretView {
-    pub(crate) fn new(user: UserId, secret: &TotpSecret) -> Self {
-        let secret = secret.reveal();
-        let uri = format!("otpauth://totp/Tenantry:{user}?secret={secret}&issuer=Tenantry");
+    pub(crate) fn new(email: &Email, secret: &TotpSecret) -> Self {
+        let (label, secret) = (percent_encoded(email.as_str()), secret.reveal());
+        let uri = format!("otpauth://totp/Tenantry:{label}?secret={secret}&issuer=Tenantry");
         Self { secret, uri }
     }
 }
@@ -95,7 +89,7 @@ struct CodesView {
 }
 
 async fn show(person: Person, auth: Data<Authenticator>) -> Result<Show<FactorView>, ApiError> {
-    let totp = auth.second_factor(person.user).await?.is_some();
+    let totp = auth.has_totp(person.user).await?;
     let (passkeys, recovery_codes) = (auth.passkeys(person.user).await?.len(), auth.recovery_left(person.user).await?);
     Ok(Show(FactorView { totp, passkeys, recovery_codes }))
 }
@@ -105,21 +99,30 @@ async fn begin(
     auth: Data<Authenticator>,
     Body(body): Body<BeginBody>,
 ) -> Result<Show<SecretView>, ApiError> {
-    let secret = auth.begin_totp(person.user, &body.password).await?;
-    Ok(Show(SecretView::new(person.user, &secret)))
+    let (email, secret) = auth.begin_totp(person.user, &body.password, body.code.as_deref()).await?;
+    Ok(Show(SecretView::new(&email, &secret)))
 }
 
 async fn confirm(
     person: Person,
     auth: Data<Authenticator>,
+    mailer: Data<dyn Mailer>,
     Body(body): Body<CodeBody>,
 ) -> Result<Show<CodesView>, ApiError> {
-    let recovery_codes = auth.confirm_totp(person.user, &body.code, person.request).await?;
+    let confirmed = auth.confirm_totp(person.user, person.session, &body.code, person.request).await?;
+    let (email, recovery_codes) = confirmed;
+    mailer.send(Notice::AuthenticatorAdded.to(email));
     Ok(Show(CodesView { recovery_codes }))
 }
 
-async fn remove(person: Person, auth: Data<Authenticator>, Body(body): Body<FactorsBody>) -> Result<Gone, ApiError> {
-    auth.remove_totp(person.user, &body.password, &body.code, person.request).await?;
+async fn remove(
+    person: Person,
+    auth: Data<Authenticator>,
+    mailer: Data<dyn Mailer>,
+    Body(body): Body<FactorsBody>,
+) -> Result<Gone, ApiError> {
+    let email = auth.remove_totp(person.user, &body.password, &body.code, person.request).await?;
+    mailer.send(Notice::AuthenticatorRemoved.to(email));
     Ok(Gone)
 }
 
@@ -138,11 +141,25 @@ impl From<FactorError> for ApiError {
         match error {
             FactorError::WrongPassword => Self::invalid("password", "wrong", "is not your password"),
             FactorError::WrongCode => Self::invalid("code", "wrong", "is wrong, too old, or was used"),
+            FactorError::CodeMissing => Self::invalid("code", "required", "is required: you have a second factor"),
             FactorError::Enrolled | FactorError::NotEnrolled => {
                 Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
             }
             FactorError::Busy(busy) => busy.into(),
             FactorError::Store(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_label_of_an_authenticator_is_the_address() {
+        let uri = |email| SecretView::new(&Email::parse(email).unwrap(), &TotpSecret::generate()).uri;
+
+        assert!(uri("ada@acme.example").starts_with("otpauth://totp/Tenantry:ada%40acme.example?secret="));
+        assert!(uri("a+b?c%&#@acme.example").starts_with("otpauth://totp/Tenantry:a%2Bb%3Fc%25%26%23%40acme.example?"));
     }
 }

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderMap};
 use actix_web::web::Data;
-use tenantry_auth::{Authenticator, Principal, SecurityEventKind};
+use tenantry_auth::{Authenticator, HostTenant, Principal, SecurityEventKind};
 use tenantry_tenancy::domains::DomainName;
 use tenantry_tenancy::{Slug, TenantId};
 
@@ -91,19 +91,24 @@ fn malformed() -> ApiError {
     ApiError::invalid("host", "malformed", "must be one name or address, with at most a port")
 }
 
+/// Whose the host is that a request was sent to.
+pub(crate) async fn host_tenant(req: &HttpRequest, auth: &Authenticator) -> Result<HostTenant, ApiError> {
+    let Some(hosts) = req.app_data::<Data<Hosts>>() else { return Ok(HostTenant::Anybodys) };
+    Ok(match hosts.of(authority(req)?)? {
+        Host::Anybodys => HostTenant::Anybodys,
+        Host::Nobodys => HostTenant::Nobodys,
+        Host::Of(slug) => HostTenant::Of(slug),
+        Host::Named(name) => auth.tenant_of_host(&name).await?.map_or(HostTenant::Anybodys, HostTenant::Proven),
+    })
+}
+
 /// Refuses a request whose host or assertion speaks of another tenant than its credential does.
 pub(crate) async fn agree(req: &HttpRequest, auth: &Authenticator, principal: &Principal) -> Result<(), ApiError> {
     if !asserts(req.headers(), principal.tenant()) {
         note(req, SecurityEventKind::TenantAsserted, Some(principal));
         return Err(unknown_route());
     }
-    let Some(hosts) = req.app_data::<Data<Hosts>>() else { return Ok(()) };
-    let agrees = match hosts.of(authority(req)?)? {
-        Host::Anybodys => true,
-        Host::Nobodys => false,
-        Host::Of(slug) => slug == *principal.slug(),
-        Host::Named(name) => auth.tenant_of_host(&name).await?.is_none_or(|tenant| tenant == principal.tenant()),
-    };
+    let agrees = host_tenant(req, auth).await?.serves(principal.tenant(), principal.slug());
     if !agrees {
         note(req, SecurityEventKind::HostMismatch, Some(principal));
         return Err(unknown_route());

@@ -103,7 +103,7 @@ async fn show(
     store: Store,
     PathId(id): PathId<UserId>,
 ) -> Result<Resource<MemberView>, ApiError> {
-    let member = store.read(&caller, async |tx| memberships::show(tx.access(), id).await).await?;
+    let member = store.read(&caller, async |tx| memberships::show(tx.access().memberships(), id).await).await?;
     Ok(Resource(member.into()))
 }
 
@@ -115,8 +115,9 @@ async fn change(
     Body(patch): Body<MemberPatch>,
 ) -> Result<Resource<MemberView>, ApiError> {
     let by = administrator(caller.principal());
-    let changed =
-        store.write(&caller, async |tx| memberships::change_role(tx.access(), by, id, &expected, &patch.role).await);
+    let changed = store.write(&caller, async |tx| {
+        memberships::change_role(tx.access().memberships(), by, id, &expected, &patch.role).await
+    });
     Ok(Resource(changed.await?.into()))
 }
 
@@ -127,7 +128,7 @@ async fn remove(
     IfMatch(expected): IfMatch,
 ) -> Result<Gone, ApiError> {
     let by = administrator(caller.principal());
-    store.write(&caller, async |tx| memberships::remove(tx.access(), by, id, &expected).await).await?;
+    store.write(&caller, async |tx| memberships::remove(tx.access().memberships(), by, id, &expected).await).await?;
     Ok(Gone)
 }
 
@@ -137,7 +138,8 @@ impl From<MembershipError> for ApiError {
         match error {
             MembershipError::NotFound(_) => Self::not_found("member"),
             MembershipError::RoleUnknown(_) => Self::invalid("role", "unknown", message),
-            MembershipError::Exceeds(_) | MembershipError::Outranked(_) | MembershipError::OwnersOnly => {
+            MembershipError::Exceeds(_) => Self::exceeds("role", message),
+            MembershipError::Outranked(_) | MembershipError::OwnersOnly => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", message)
             }
             MembershipError::LastOwner => Self::conflict("role", message),

@@ -4,14 +4,17 @@
 mod logins;
 mod shapes;
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tenantry_auth::{Authenticator, Flaw, OwnPasskey, PasskeyError, PasskeyId, PasskeyMade, PasskeyName};
+use tenantry_app::Mailer;
+use tenantry_auth::{AddedPasskey, Authenticator, Flaw, OwnPasskey, PasskeyError, PasskeyId, PasskeyMade, PasskeyName};
 use utoipa::ToSchema;
 
 use crate::extract::{Body, PathId, Person};
+use crate::factors::FactorsBody;
+use crate::notices::Notice;
 use crate::problem::ApiError;
 use crate::reply::{Created, Gone, Show};
 use crate::routes::Routes;
@@ -23,7 +26,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.person(Method::POST, "/api/v1/me/passkeys/register", "Begin to add a passkey (Web Authentication)", begin);
     routes.person(Method::POST, PATH, "Add the passkey that was made", add);
     routes.person(Method::GET, PATH, "List one's own passkeys", list);
-    routes.person(Method::DELETE, "/api/v1/me/passkeys/{id}", "Remove one of one's own passkeys", remove);
+    routes.person(Method::POST, "/api/v1/me/passkeys/{id}/remove", "Remove one of one's own passkeys", remove);
     logins::routes(routes);
 }
 
@@ -33,6 +36,9 @@ struct RegisterBody {
     /// Your password, once more.
     #[schema(format = "password")]
     password: String,
+    /// What the authenticator shows, or a recovery code; needed by those who have a second factor.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 /// A passkey about to be made.
@@ -95,7 +101,7 @@ async fn begin(
     auth: Data<Authenticator>,
     Body(body): Body<RegisterBody>,
 ) -> Result<Show<RegistrationView>, ApiError> {
-    let offer = auth.begin_passkey(person.user, &body.password).await?;
+    let offer = auth.begin_passkey(person.user, &body.password, body.code.as_deref()).await?;
     let ceremony = offer.ceremony.reveal();
     Ok(Show(RegistrationView { ceremony, options: CreationOptions::new(auth.relying_party(), offer) }))
 }
@@ -103,6 +109,7 @@ async fn begin(
 async fn add(
     person: Person,
     auth: Data<Authenticator>,
+    mailer: Data<dyn Mailer>,
     Body(body): Body<PasskeyBody>,
 ) -> Result<Created<AddedPasskeyView>, ApiError> {
     let PasskeyBody { ceremony, credential, name } = body;
@@ -112,8 +119,9 @@ async fn add(
         client_data: &credential.response.client_data_json,
         attestation: &credential.response.attestation_object,
     };
-    let (added, recovery_codes) = auth.finish_passkey(person.user, made, name, person.request).await?;
-    let OwnPasskey { id, name, created_at, .. } = added;
+    let added = auth.finish_passkey((person.user, person.session), made, name, person.request).await?;
+    let AddedPasskey { passkey: OwnPasskey { id, name, created_at, .. }, email, codes: recovery_codes } = added;
+    mailer.send(Notice::PasskeyAdded.to(email));
     Ok(Created { location: format!("{PATH}/{id}"), view: AddedPasskeyView { id, name, created_at, recovery_codes } })
 }
 
@@ -122,9 +130,17 @@ async fn list(person: Person, auth: Data<Authenticator>) -> Result<Show<OwnPassk
     Ok(Show(OwnPasskeys { data }))
 }
 
-async fn remove(person: Person, auth: Data<Authenticator>, PathId(id): PathId<PasskeyId>) -> Result<Gone, ApiError> {
-    let removed = auth.remove_passkey(person.user, id, person.request).await?;
-    if removed { Ok(Gone) } else { Err(ApiError::not_found("passkey")) }
+async fn remove(
+    person: Person,
+    auth: Data<Authenticator>,
+    mailer: Data<dyn Mailer>,
+    PathId(id): PathId<PasskeyId>,
+    Body(FactorsBody { password, code }): Body<FactorsBody>,
+) -> Result<Gone, ApiError> {
+    let removed = auth.remove_passkey(person.user, id, (&password, &code), person.request).await?;
+    let email = removed.ok_or_else(|| ApiError::not_found("passkey"))?;
+    mailer.send(Notice::PasskeyRemoved.to(email));
+    Ok(Gone)
 }
 
 impl From<PasskeyError> for ApiError {
@@ -136,6 +152,7 @@ impl From<PasskeyError> for ApiError {
             }
             PasskeyError::Flawed(_) => Self::invalid("credential", "unusable", "is not what was asked for"),
             PasskeyError::Taken => Self::conflict("credential", error.to_string()),
+            PasskeyError::TooMany => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
         }
     }
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::devices::WithDevice;
 use crate::extract::{Body, Person, request_id};
+use crate::notices::Notice;
 use crate::problem::ApiError;
 use crate::reply::{Accepted, Gone};
 use crate::routes::Routes;
@@ -62,7 +63,7 @@ async fn change(
 ) -> Result<Gone, ApiError> {
     let passwords = (body.current_password.as_str(), body.new_password.as_str());
     let to = auth.change_password(person.user, person.session, passwords, person.request).await?;
-    mailer.send(notice(to));
+    mailer.send(Notice::PasswordChanged.to(to));
     Ok(Gone)
 }
 
@@ -98,7 +99,7 @@ async fn reset(
     Body(body): Body<ResetBody>,
 ) -> Result<WithDevice<Gone>, ApiError> {
     let (to, device) = auth.reset_password(&body.token, &body.new_password, request_id(&req)).await?;
-    mailer.send(notice(to));
+    mailer.send(Notice::PasswordChanged.to(to));
     Ok(WithDevice { device: Some(device), reply: Gone })
 }
 
@@ -110,12 +111,6 @@ fn invitation(to: Email, token: &str, url: &str) -> Mail {
          If it was not you, ignore this mail: nothing has changed.\n"
     );
     Mail { to, subject: "Set your password".to_owned(), text }
-}
-
-fn notice(to: Email) -> Mail {
-    let text = "The password of your account was changed, and its other sessions have ended.\n\n\
-                If it was not you, set another one right away.\n";
-    Mail { to, subject: "Your password was changed".to_owned(), text: text.to_owned() }
 }
 
 impl From<AccountError> for ApiError {

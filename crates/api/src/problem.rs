@@ -116,6 +116,12 @@ impl ApiError {
         Self { status: StatusCode::CONFLICT, code: "conflict", ..conflict }
     }
 
+    /// Nobody gives what they do not have: a field allows more than the caller may.
+    pub(crate) fn exceeds(field: &'static str, message: impl Into<String>) -> Self {
+        let exceeds = Self::invalid(field, "exceeds", message);
+        Self { status: StatusCode::FORBIDDEN, code: "forbidden", ..exceeds }
+    }
+
     /// There is no such thing, or it is another tenant's: nobody can tell which. Says nothing of the id asked for.
     pub(crate) fn not_found(what: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
@@ -203,7 +209,7 @@ impl ApiError {
         self
     }
 
-    /// The document. `rejection_status` stands in for 401 where an operator wants it so.
+    /// The document. `status` stands in for 401 where an operator wants it so.
     pub(crate) fn problem(&self, request_id: RequestId, status: StatusCode) -> Problem {
         Problem {
             r#type: format!("/problems/{}", self.code),

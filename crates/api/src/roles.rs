@@ -219,7 +219,7 @@ impl From<RoleError> for ApiError {
         match error {
             RoleError::NotFound(_) => Self::not_found("role"),
             RoleError::BuiltIn(_) | RoleError::NameTaken(_) => Self::conflict("name", message),
-            RoleError::Exceeds(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
+            RoleError::Exceeds(_) => Self::exceeds("permissions", message),
             RoleError::TooMany | RoleError::InUse(_) => Self::new(StatusCode::CONFLICT, "conflict", message),
             RoleError::Stale(stale) => stale.into(),
             RoleError::Store(error) => error.into(),

@@ -8,12 +8,13 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tenantry_auth::lockout::DEVICE_LIFETIME;
-use tenantry_auth::{Authenticator, BrowserLogin, LoginAttempt, OwnSession};
+use tenantry_auth::{Authenticator, BrowserLogin, DeviceToken, LoginAttempt, OwnSession};
 use tenantry_tenancy::{Clock, Permission, RoleName, SessionId, Slug, words};
 use utoipa::ToSchema;
 
 use crate::devices::{WithDevice, device};
 use crate::extract::{Body, CameFrom, PathId, Person};
+use crate::hosts::host_tenant;
 use crate::openapi::Operation;
 use crate::problem::ApiError;
 use crate::reply::{Gone, Reply, Show};
@@ -66,7 +67,7 @@ struct SessionBody {
 
 /// What a session allows. It names neither a token nor a tenant's id: a browser needs none.
 #[derive(Debug, Serialize, ToSchema)]
-struct SessionView {
+pub(crate) struct SessionView {
     roles: Vec<RoleName>,
     permissions: Vec<Permission>,
     /// When it ends however often it is used.
@@ -79,10 +80,34 @@ struct SessionView {
     session: Option<String>,
 }
 
+/// A session that has begun, as its keeper is told.
+pub(crate) struct Begun {
+    pub(crate) view: SessionView,
+    pub(crate) cookies: Vec<String>,
+    /// What a backend's device is known by; a browser's has a cookie.
+    pub(crate) device: Option<DeviceToken>,
+}
+
+impl Begun {
+    pub(crate) fn new(login: BrowserLogin, keeper: Keeper, site: &Site, now: DateTime<Utc>) -> Self {
+        let BrowserLogin { token, device, grant, ends_at } = login;
+        let (session, cookies, device) = match keeper {
+            Keeper::Browser => {
+                let session = site.cookie(&token.reveal(), (ends_at - now).num_seconds());
+                let device = site.device_cookie(&device.reveal(), DEVICE_LIFETIME.num_seconds());
+                (None, vec![session, device], None)
+            }
+            Keeper::Backend => (Some(token.reveal()), Vec::new(), Some(device)),
+        };
+        let (roles, permissions) = (vec![grant.role], grant.permissions.iter().collect());
+        Self { view: SessionView { roles, permissions, ends_at: Some(ends_at), session }, cookies, device }
+    }
+}
+
 /// A session that has begun or ended, with its cookies.
-struct WithCookies<T> {
-    reply: T,
-    cookies: Vec<String>,
+pub(crate) struct WithCookies<T> {
+    pub(crate) reply: T,
+    pub(crate) cookies: Vec<String>,
 }
 
 impl<T: Responder<Body = BoxBody>> Responder for WithCookies<T> {
@@ -113,21 +138,12 @@ async fn begin(
 ) -> Result<WithDevice<WithCookies<Show<SessionView>>>, ApiError> {
     let SessionBody { username, password, tenant, otp, keeper } = &body;
     let device = device(&site, req.headers());
-    let attempt =
-        LoginAttempt { email: username, password, tenant: tenant.as_deref(), code: otp.as_deref(), origin, device };
-    let BrowserLogin { token, device, grant, ends_at } =
-        auth.log_in_browser(attempt, site.token(req.headers())?).await?;
-    let (session, cookies, device) = match keeper.unwrap_or_default() {
-        Keeper::Browser => {
-            let session = site.cookie(&token.reveal(), (ends_at - clock.now()).num_seconds());
-            let device = site.device_cookie(&device.reveal(), DEVICE_LIFETIME.num_seconds());
-            (None, vec![session, device], None)
-        }
-        Keeper::Backend => (Some(token.reveal()), Vec::new(), Some(device)),
-    };
-    let (roles, permissions) = (vec![grant.role], grant.permissions.iter().collect());
-    let reply = Show(SessionView { roles, permissions, ends_at: Some(ends_at), session });
-    Ok(WithDevice { reply: WithCookies { reply, cookies }, device })
+    let host = host_tenant(&req, &auth).await?;
+    let (tenant, code) = (tenant.as_deref(), otp.as_deref());
+    let attempt = LoginAttempt { email: username, password, tenant, code, origin, device, host: &host };
+    let login = auth.log_in_browser(attempt, site.token(req.headers())?).await?;
+    let Begun { view, cookies, device } = Begun::new(login, keeper.unwrap_or_default(), &site, clock.now());
+    Ok(WithDevice { reply: WithCookies { reply: Show(view), cookies }, device })
 }
 
 async fn show(person: Person) -> Result<Show<SessionView>, ApiError> {

@@ -34,7 +34,7 @@ impl Site {
         Self { origin, is_secure }
     }
 
-    /// A page of ours, for links in mails.
+    /// The absolute URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
@@ -120,12 +120,19 @@ fn cross_site() -> ApiError {
 /// A login that may be a browser's: another site may not make a browser log in (login CSRF). A backend says nothing of sites.
 pub(crate) struct OwnPage;
 
-impl Input for OwnPage {
-    async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
+impl OwnPage {
+    /// Refuses a login that another site makes.
+    pub(crate) fn check(req: &HttpRequest) -> Result<Self, ApiError> {
         match site(req)?.says(req.headers()) {
             Ok(_) => Ok(Self),
             Err(Foreign) => Err(cross_site()),
         }
+    }
+}
+
+impl Input for OwnPage {
+    async fn read(req: &HttpRequest, _: &mut Payload) -> Result<Self, ApiError> {
+        Self::check(req)
     }
 
     fn describe(operation: &mut Operation) {

@@ -1,4 +1,4 @@
-//! Mail to people: invitations, links to set a password.
+//! Mail to people: invitations, tokens to set a password.
 
 use tenantry_tenancy::Email;
 

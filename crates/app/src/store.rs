@@ -78,7 +78,7 @@ pub trait TenantTxPort: Send {
 pub struct TenantTx(Box<dyn TenantTxPort>);
 
 impl TenantTx {
-    /// Projects, tasks and members.
+    /// Projects, tasks and documents.
     pub fn work(&mut self) -> &mut dyn WorkTx {
         self.0.work()
     }

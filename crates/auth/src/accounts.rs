@@ -6,16 +6,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tenantry_tenancy::{CredentialId, Email, PersonName, RequestId, SessionId, StoreError, UserId};
 
+use crate::HostTenant;
 use crate::credentials::{Ground, TokenDigest};
 use crate::lockout::Again;
 use crate::logins::choose;
-use crate::opaque::{self, Secret};
+use crate::opaque::opaque_token;
 use crate::{
     Authenticator, Busy, ChoiceError, DeviceToken, InvalidPassword, LoginError, Membership, Password, PasswordHash,
     RefreshToken, Rejection, Tokens,
 };
-
-const PREFIX: &str = "tnp_";
 
 /// How long the token in a mail may set a password.
 pub const RESET_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -23,37 +22,11 @@ pub const RESET_LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// How long nobody can ask for a second mail to the same address; twice as long for a third, and so on.
 const RESET_PAUSE: Duration = Duration::from_secs(60);
 
-/// What may set a person's password, once. It lets nobody in.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ResetToken(Secret);
-
-impl ResetToken {
-    /// A new one: 256 random bits.
-    pub fn generate() -> Self {
-        Self(opaque::random())
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::decode(PREFIX, raw).map(Self)
-    }
-
-    /// The token as text, for the mail only.
-    pub fn reveal(&self) -> String {
-        opaque::encode(PREFIX, &self.0)
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.reveal())
-    }
-}
-
-impl std::fmt::Debug for ResetToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ResetToken(..)")
-    }
-}
+opaque_token!(
+    /// What may set a person's password, once. It lets nobody in.
+    ResetToken,
+    "tnp_"
+);
 
 /// Keeps people's accounts. Each method is one transaction.
 #[async_trait]
@@ -203,9 +176,14 @@ impl Authenticator {
     /// can tell which.
     pub async fn switch(&self, user: UserId, session: SessionId, tenant: &str) -> Result<Option<Tokens>, LoginError> {
         let memberships = self.accounts.find(user).await?.map_or_else(Vec::new, |account| account.memberships);
-        let Ok(membership) = choose(&memberships, Some(tenant)) else { return Ok(None) };
-        if self.lacks_factor(user, membership.tenant).await? {
-            return Err(LoginError::EnrolmentRequired(None));
+        let Ok(membership) = choose(&memberships, Some(tenant), &HostTenant::Anybodys) else { return Ok(None) };
+        if self.lacks_factor(session, membership.tenant).await? {
+            let has_factor = self.has_factor(user).await?;
+            return Err(if has_factor {
+                LoginError::SecondFactorRequired(None)
+            } else {
+                LoginError::EnrolmentRequired(None)
+            });
         }
         match self.begin(user, membership.tenant, Ground::Session(session)).await {
             Err(LoginError::Rejected(Rejection::Membership)) => Ok(None),

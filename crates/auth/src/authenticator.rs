@@ -10,6 +10,8 @@ use serde_json::Value;
 use tenantry_tenancy::domains::DomainName;
 use tenantry_tenancy::{Clock, StoreError, Tenant, TenantId, Version};
 
+use crate::gate::Gate;
+use crate::passkeys::{CEREMONIES_AT_ONCE, CEREMONIES_WAITING};
 use crate::principal::Access;
 use crate::tokens::AccessTokens;
 use crate::{
@@ -72,6 +74,7 @@ pub struct Authenticator {
     pub(crate) passes: Sealer,
     pub(crate) passkeys: Arc<dyn PasskeyStore>,
     pub(crate) relying_party: RelyingParty,
+    pub(crate) ceremonies: Gate,
     pub(crate) joining: Arc<dyn JoiningStore>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) session_store: Arc<dyn SessionStore>,
@@ -98,6 +101,7 @@ impl Authenticator {
             passes: parts.passes,
             passkeys: parts.passkeys,
             relying_party: parts.relying_party,
+            ceremonies: Gate::new(CEREMONIES_AT_ONCE, CEREMONIES_WAITING),
             joining: parts.joining,
             api_keys: parts.api_keys,
             session_store: parts.sessions,

@@ -8,47 +8,19 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{Actor, RoleGrant, SessionId, Slug, StoreError, TenantId, UserId, Version};
 
 use crate::credentials::{Proof, TokenDigest};
-use crate::opaque::{self, Secret};
+use crate::opaque::opaque_token;
 use crate::principal::{Access, CredentialKind};
-use crate::{AuthError, Authenticator, DeviceToken, LoginAttempt, LoginError, Rejection};
-
-const PREFIX: &str = "tns_";
+use crate::{AuthError, Authenticator, DeviceToken, LoginAttempt, LoginError, Proven, Rejection};
 
 /// How long an instance remembers a session it has looked up. Every look-up counts as being seen, so this is also how
 /// exactly idleness is known.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 
-/// The token of a browser's session. Only the browser, or the backend in front of it, keeps it; the store gets the digest.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionToken(Secret);
-
-impl SessionToken {
-    /// A new one: 256 random bits.
-    pub fn generate() -> Self {
-        Self(opaque::random())
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::decode(PREFIX, raw).map(Self)
-    }
-
-    /// The token as text, for its holder only.
-    pub fn reveal(&self) -> String {
-        opaque::encode(PREFIX, &self.0)
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.reveal())
-    }
-}
-
-impl std::fmt::Debug for SessionToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SessionToken(..)")
-    }
-}
+opaque_token!(
+    /// The token of a browser's session. Only the browser, or the backend in front of it, keeps it; the store gets the digest.
+    SessionToken,
+    "tns_"
+);
 
 /// Keeps the sessions of people.
 #[async_trait]
@@ -74,6 +46,10 @@ pub trait SessionStore: Send + Sync {
 
     /// Revokes all of the person's sessions but one.
     async fn revoke_others(&self, user: UserId, kept: SessionId, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Whether a second factor was proved for this session: when it began, or by enrolling one in it. One that was enrolled
+    /// elsewhere says nothing of it.
+    async fn proved_factor(&self, session: SessionId) -> Result<bool, StoreError>;
 }
 
 /// A browser's session about to begin.
@@ -143,14 +119,18 @@ pub struct BrowserLogin {
 }
 
 impl Authenticator {
-    /// Begins a session for a browser. It always gets a new token, and the session of the token it had is over: whoever
-    /// planted that one has no part in this session (session fixation).
+    /// Logs a person in with a browser; see [`Authenticator::let_in_browser`].
     pub async fn log_in_browser(
         &self,
         attempt: LoginAttempt<'_>,
         previous: Option<&str>,
     ) -> Result<BrowserLogin, LoginError> {
-        let proven = self.prove_person(attempt).await?;
+        self.let_in_browser(self.prove_person(attempt).await?, previous).await
+    }
+
+    /// Begins a session for a browser. It always gets a new token, and the session of the token it had is over: whoever
+    /// planted that one has no part in this session (session fixation).
+    pub async fn let_in_browser(&self, proven: Proven, previous: Option<&str>) -> Result<BrowserLogin, LoginError> {
         let (token, now) = (SessionToken::generate(), self.clock.now());
         let ends_at = now + self.tokens.settings().session_lifetime;
         let new = NewBrowserSession {
@@ -191,7 +171,7 @@ impl Authenticator {
         let live = self.session_store.look_up(&token.digest(), now, self.idle_lifetime()).await?;
         let LiveBrowserSession { session, user, tenant, grant, version, ends_at } =
             live.ok_or(Rejection::SessionUnknown)?;
-        if self.lacks_factor(user, tenant).await? {
+        if self.lacks_factor(session, tenant).await? {
             return Err(Rejection::FactorMissing.into());
         }
         Ok(Access {

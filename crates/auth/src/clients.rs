@@ -12,48 +12,21 @@ use tenantry_tenancy::{
 };
 
 use crate::credentials::{Nonce, Rotation, TokenDigest};
+use crate::opaque::checked_token;
 use crate::principal::CredentialKind;
 use crate::refresh::GRACE;
-use crate::{AuthError, Authenticator, Credential, Holder, Origin, Principal, RefreshToken, Rejection, opaque};
-
-const PREFIX: &str = "tncs_";
+use crate::{AuthError, Authenticator, Credential, Holder, Origin, Principal, RefreshToken, Rejection};
 
 /// What a client is in its tenant.
 const ROLE: &str = "client";
 
-/// The secret of a client. Shown once, when it is made; the store gets the digest.
-///
-/// Spelled `tncs_`, 43 characters base64url (256 random bits), 6 hexadecimal digits of checksum.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ClientSecret(String);
-
-impl ClientSecret {
-    /// A new one.
-    pub fn generate() -> Self {
-        Self(opaque::checked(PREFIX))
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::is_checked(PREFIX, raw).then(|| Self(raw.to_owned()))
-    }
-
-    /// The secret as text, for its holder only.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.0)
-    }
-}
-
-impl std::fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientSecret(..)")
-    }
-}
+checked_token!(
+    /// The secret of a client. Shown once, when it is made; the store gets the digest.
+    ///
+    /// Spelled `tncs_`, 43 characters base64url (256 random bits), 6 hexadecimal digits of checksum.
+    ClientSecret,
+    "tncs_"
+);
 
 /// What a client shows.
 #[derive(Clone, Copy)]

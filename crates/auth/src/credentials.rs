@@ -117,7 +117,7 @@ pub enum Ground {
 pub struct Proof {
     /// What their password had to match; `None` if they had none.
     pub password_hash: Option<PasswordHash>,
-    /// Whether they gave a code of their authenticator, as they must if they have one by now.
+    /// Whether they proved a second factor, as they must if they have one by now.
     pub second_factor: bool,
 }
 

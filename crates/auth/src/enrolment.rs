@@ -1,10 +1,22 @@
 //! Tenants that let nobody in without a second factor: who has none enrols one on the way in, with a ticket instead of a
 //! session, and who got in before is not let back in.
 
-use tenantry_tenancy::{RequestId, StoreError, TenantId, UserId};
+use tenantry_tenancy::{Email, RequestId, SessionId, StoreError, TenantId};
 
-use crate::tickets::Purpose;
-use crate::{Authenticator, FactorError, Ground, LoginError, Proof, Rejection, Tokens, TotpSecret};
+use crate::lockout::Attempt;
+use crate::tickets::{Purpose, Ticket};
+use crate::{Account, Arrival, Authenticator, FactorError, LoginError, Proof, Proven, Rejection, TotpSecret};
+
+/// Somebody who enrolled a second factor on their way in.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// They, to be let in.
+    pub proven: Proven,
+    /// Whom to notify.
+    pub email: Email,
+    /// Their recovery codes.
+    pub codes: Vec<String>,
+}
 
 /// Why nobody was enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +44,7 @@ impl From<Rejection> for EnrolmentError {
 impl From<FactorError> for EnrolmentError {
     fn from(error: FactorError) -> Self {
         match error {
-            FactorError::WrongCode | FactorError::NotEnrolled => Self::WrongCode,
+            FactorError::WrongCode | FactorError::CodeMissing | FactorError::NotEnrolled => Self::WrongCode,
             // What the ticket was for is done: it is good for nothing else.
             FactorError::Enrolled | FactorError::WrongPassword => Rejection::Ticket.into(),
             FactorError::Busy(busy) => Self::Login(busy.into()),
@@ -42,24 +54,32 @@ impl From<FactorError> for EnrolmentError {
 }
 
 impl Authenticator {
-    /// Begins to enrol an authenticator for the holder of a ticket.
-    pub async fn begin_enrolment(&self, ticket: &str) -> Result<(UserId, TotpSecret), EnrolmentError> {
-        let user = self.admit(Purpose::Enrol, ticket).await?.user;
-        Ok((user, self.enrol_totp(user).await?))
+    /// Begins to enrol an authenticator for the holder of a ticket. Tells what the account is called, too.
+    pub async fn begin_enrolment(&self, ticket: &str) -> Result<(Email, TotpSecret), EnrolmentError> {
+        let (ticket, account) = self.admit_without_factor(ticket).await?;
+        Ok((account.email, self.enrol_totp(ticket.user, false).await?))
     }
 
-    /// Enrols the authenticator by its first code and lets its person in. Tells the recovery codes, too.
+    /// Enrols the authenticator by its first code, which proves its person for a login. All sessions they had end.
     pub async fn confirm_enrolment(
         &self,
         ticket: &str,
         code: &str,
+        arrival: Arrival<'_>,
         request: RequestId,
-    ) -> Result<(Tokens, Vec<String>), EnrolmentError> {
-        let ticket = self.admit(Purpose::Enrol, ticket).await?;
-        let codes = self.confirm_totp(ticket.user, code, request).await?;
-        let password_hash = self.accounts.find(ticket.user).await?.and_then(|account| account.password_hash);
-        let ground = Ground::Proof(Proof { password_hash, second_factor: true });
-        Ok((self.begin(ticket.user, ticket.tenant, ground).await?, codes))
+    ) -> Result<Enrolled, EnrolmentError> {
+        let (ticket, Account { user, email, password_hash, .. }) = self.admit_without_factor(ticket).await?;
+        let codes = self.confirm_enrolled(user, None, code, request).await?;
+        let attempt = Attempt::new(email.clone(), arrival, self.clock.now());
+        let device = self.welcome(&attempt, user, arrival).await?;
+        let proof = Proof { password_hash, second_factor: true };
+        Ok(Enrolled { proven: Proven { user, tenant: ticket.tenant, device, proof }, email, codes })
+    }
+
+    /// The holder of a ticket who still has nothing but their password. Whoever has got a factor since shows that.
+    async fn admit_without_factor(&self, ticket: &str) -> Result<(Ticket, Account), EnrolmentError> {
+        let (ticket, account) = self.admit(Purpose::Enrol, ticket).await?;
+        if self.has_factor(ticket.user).await? { Err(Rejection::Ticket.into()) } else { Ok((ticket, account)) }
     }
 
     /// Whether the tenant lets people in with a second factor only.
@@ -67,9 +87,9 @@ impl Authenticator {
         Ok(self.watch.tenant(tenant).await?.is_some_and(|tenant| tenant.settings.require_mfa))
     }
 
-    /// Whether the tenant requires a second factor that the person does not have.
-    pub(crate) async fn lacks_factor(&self, user: UserId, tenant: TenantId) -> Result<bool, StoreError> {
-        Ok(self.requires_factor(tenant).await? && !self.has_factor(user).await?)
+    /// Whether the tenant requires a second factor that was not proved for this session.
+    pub(crate) async fn lacks_factor(&self, session: SessionId, tenant: TenantId) -> Result<bool, StoreError> {
+        Ok(self.requires_factor(tenant).await? && !self.session_store.proved_factor(session).await?)
     }
 }
 

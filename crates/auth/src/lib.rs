@@ -1,4 +1,4 @@
-//! Proves who is calling: a password, a token, later a key or a cookie goes in, a [`Principal`] comes out.
+//! Proves who is calling: a password, a token, a key or a cookie goes in, a [`Principal`] comes out.
 //!
 //! Depends on `tenantry-tenancy` only and knows neither HTTP nor a database: what it must look up it asks of a port,
 //! such as [`CredentialStore`], and the vocabulary's `Directory`. Start reading at [`authenticator`], the front door; then
@@ -14,6 +14,8 @@ pub mod clients;
 pub mod credentials;
 mod enrolment;
 pub mod factors;
+mod gate;
+mod hosts;
 pub mod joining;
 pub mod keys;
 pub mod lockout;
@@ -50,20 +52,22 @@ pub use credentials::{
     Begun, CredentialStore, Ground, LiveSession, Login, Membership, NewSession, Nonce, Proof, Rotation,
     RotationOutcome, TokenDigest,
 };
-pub use enrolment::EnrolmentError;
+pub use enrolment::{Enrolled, EnrolmentError};
 pub use factors::{FactorError, FactorStore, StoredFactor, TotpSecret};
+pub use hosts::HostTenant;
 pub use joining::{
     Acceptance, Confirmation, InvitationToken, Invited, JoiningError, JoiningStore, NewSignup, Signup, SignupToken,
 };
 pub use keys::{KeyError, SigningKeys};
 pub use lockout::{Again, AttemptStore, DeviceToken};
-pub use logins::{LoginAttempt, Tokens};
+pub use logins::{Arrival, LoginAttempt, Proven, Tokens};
 pub use opaque::challenge;
 pub use operators::OperatorToken;
 pub use passes::{NewPass, PassText};
 pub use passkeys::{
-    Ceremony, CeremonyKind, CeremonyToken, Flaw, NewPasskey, OwnPasskey, PasskeyAnswer, PasskeyError, PasskeyId,
-    PasskeyMade, PasskeyName, PasskeyOffer, PasskeyQuestion, PasskeyStore, PublicKey, RelyingParty, StoredPasskey,
+    AddedPasskey, Addition, Ceremony, CeremonyKind, CeremonyToken, Flaw, NewPasskey, OwnPasskey, PasskeyAnswer,
+    PasskeyError, PasskeyId, PasskeyMade, PasskeyName, PasskeyOffer, PasskeyQuestion, PasskeyStore, PublicKey,
+    RelyingParty, StoredPasskey,
 };
 pub use passwords::{Busy, ChoiceError, InvalidPassword, Password, PasswordHash, PasswordSettings, Passwords};
 pub use principal::{CredentialKind, Forbidden, OperatorPrincipal, Principal};

@@ -5,46 +5,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tenantry_tenancy::{Email, Network, StoreError, UserId};
 
-use crate::opaque::{self, Secret};
-use crate::{Authenticator, TokenDigest};
-
-const PREFIX: &str = "tnd_";
+use crate::opaque::opaque_token;
+use crate::{Arrival, Authenticator, TokenDigest};
 
 /// How long a device is known after a login.
 pub const DEVICE_LIFETIME: TimeDelta = TimeDelta::days(90);
 
-/// What a device shows that somebody has logged in from before. It proves no person: it only spares them the waiting that
-/// others have caused.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DeviceToken(Secret);
-
-impl DeviceToken {
-    /// A new one: 256 random bits.
-    pub fn generate() -> Self {
-        Self(opaque::random())
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::decode(PREFIX, raw).map(Self)
-    }
-
-    /// The token as text, for its device only.
-    pub fn reveal(&self) -> String {
-        opaque::encode(PREFIX, &self.0)
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.reveal())
-    }
-}
-
-impl std::fmt::Debug for DeviceToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DeviceToken(..)")
-    }
-}
+opaque_token!(
+    /// What a device shows that somebody has logged in from before. It proves no person: it only spares them the waiting that
+    /// others have caused.
+    DeviceToken,
+    "tnd_"
+);
 
 /// An attempt to log in, as it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +32,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// An attempt to get in as whoever has this address.
+    pub(crate) fn new(address: Email, arrival: Arrival<'_>, now: DateTime<Utc>) -> Self {
+        let network = arrival.origin.address.map(Network::around);
+        let device = arrival.device.and_then(DeviceToken::parse);
+        Self { address, network, device: device.as_ref().map(DeviceToken::digest), now }
+    }
+
     /// The network as text; all that is not known is one.
     pub fn network(&self) -> String {
         self.network.map_or_else(|| "unknown".to_owned(), |network| network.to_string())
@@ -113,6 +92,18 @@ impl std::fmt::Display for Again {
 }
 
 impl Authenticator {
+    /// Takes note that an attempt has succeeded; tells what the device is known by from now on.
+    pub(crate) async fn welcome(
+        &self,
+        attempt: &Attempt,
+        person: UserId,
+        arrival: Arrival<'_>,
+    ) -> Result<DeviceToken, StoreError> {
+        let fresh = DeviceToken::generate();
+        let is_new = self.attempts.welcome(attempt, person, &fresh.digest()).await?;
+        Ok(arrival.device.and_then(DeviceToken::parse).filter(|_| !is_new).unwrap_or(fresh))
+    }
+
     /// Whether somebody proves this once more. Who must wait is told that they do not, as at a login.
     pub(crate) async fn proves_again<E: From<StoreError>>(
         &self,

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{Email, Network, SessionId, StoreError, TenantId, UserId};
+use tenantry_tenancy::{Email, SessionId, StoreError, TenantId, UserId};
 
 use crate::lockout::Attempt;
 use crate::refresh::GRACE;
 use crate::tickets::Purpose;
 use crate::{
-    AuthError, Authenticator, DeviceToken, Ground, Holder, LiveSession, Login, LoginError, Membership, NewSession,
-    Nonce, Origin, PasswordHash, Proof, RefreshToken, Rejection, Rotation, RotationOutcome,
+    AuthError, Authenticator, DeviceToken, Ground, Holder, HostTenant, LiveSession, Login, LoginError, Membership,
+    NewSession, Nonce, Origin, PasswordHash, Proof, RefreshToken, Rejection, Rotation, RotationOutcome,
 };
 
 /// What is looked up for a text that is no address, so that it takes as long. Nobody has it (RFC 2606, section 2).
@@ -50,11 +50,30 @@ pub struct LoginAttempt<'a> {
     pub origin: Origin,
     /// The token of the device, if it was given one.
     pub device: Option<&'a str>,
+    /// Whose host they asked.
+    pub host: &'a HostTenant,
 }
 
-/// Somebody who proved who they are, and the tenant they asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Proven {
+/// Where somebody is who is about to be let in.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Where they are.
+    pub origin: Origin,
+    /// The token of the device, if it was given one.
+    pub device: Option<&'a str>,
+    /// Whose host they asked.
+    pub host: &'a HostTenant,
+}
+
+impl Default for Arrival<'_> {
+    fn default() -> Self {
+        Self { origin: Origin::default(), device: None, host: &HostTenant::Anybodys }
+    }
+}
+
+/// Somebody who proved who they are, and the tenant they asked for. Good for one session.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Proven {
     pub(crate) user: UserId,
     pub(crate) tenant: TenantId,
     pub(crate) device: DeviceToken,
@@ -62,9 +81,14 @@ pub(crate) struct Proven {
 }
 
 impl Authenticator {
-    /// Logs a person in at the tenant named by slug or id, or at the only active one the person belongs to.
+    /// Logs a person in at the tenant named by slug or id, or at the only active one the person belongs to, among those that the host
+    /// serves.
     pub async fn login(&self, attempt: LoginAttempt<'_>) -> Result<Tokens, LoginError> {
-        let proven = self.prove_person(attempt).await?;
+        self.let_in(self.prove_person(attempt).await?).await
+    }
+
+    /// Begins a session with tokens.
+    pub async fn let_in(&self, proven: Proven) -> Result<Tokens, LoginError> {
         let tokens = self.begin(proven.user, proven.tenant, Ground::Proof(proven.proof)).await?;
         Ok(Tokens { device: Some(proven.device), ..tokens })
     }
@@ -75,13 +99,9 @@ impl Authenticator {
     /// the same, also for somebody who must wait: their password is not even compared. That a tenant must be named, or a code
     /// given, is only told to whom the password was proven.
     pub(crate) async fn prove_person(&self, attempt: LoginAttempt<'_>) -> Result<Proven, LoginError> {
-        let device = attempt.device.and_then(DeviceToken::parse);
-        let counted = Attempt {
-            address: Email::parse(attempt.email).unwrap_or_else(|_| nobody()),
-            network: attempt.origin.address.map(Network::around),
-            device: device.as_ref().map(DeviceToken::digest),
-            now: self.clock.now(),
-        };
+        let arrival = Arrival { origin: attempt.origin, device: attempt.device, host: attempt.host };
+        let address = Email::parse(attempt.email).unwrap_or_else(|_| nobody());
+        let counted = Attempt::new(address, arrival, self.clock.now());
         // Before anything waits for the database: who is turned away because of all the others takes nothing from them.
         let place = self.passwords.place()?;
         let admitted = self.attempts.admit(&counted).await?;
@@ -92,7 +112,7 @@ impl Authenticator {
             return Err(Rejection::LockedOut.into());
         }
         let login = login.filter(|_| proven).ok_or(Rejection::Password)?;
-        let membership = choose(&login.memberships, attempt.tenant)?;
+        let membership = choose(&login.memberships, attempt.tenant, attempt.host)?;
         let password_hash = self.renew_hash(&login, attempt).await?;
         // Before the attempt is forgiven: a wrong code counts like a wrong password.
         let ticket = |purpose| self.ticket(purpose, login.user, membership.tenant, password_hash.as_ref());
@@ -100,9 +120,7 @@ impl Authenticator {
         if !second_factor && self.requires_factor(membership.tenant).await? {
             return Err(LoginError::EnrolmentRequired(Some(ticket(Purpose::Enrol))));
         }
-        let fresh = DeviceToken::generate();
-        let is_new = self.attempts.welcome(&counted, login.user, &fresh.digest()).await?;
-        let device = device.filter(|_| !is_new).unwrap_or(fresh);
+        let device = self.welcome(&counted, login.user, arrival).await?;
         let proof = Proof { password_hash, second_factor };
         Ok(Proven { user: login.user, tenant: membership.tenant, device, proof })
     }
@@ -127,7 +145,7 @@ impl Authenticator {
             RotationOutcome::Unknown => return Err(Rejection::RefreshUnknown.into()),
         };
         let LiveSession { session, user, tenant, version, grant, expires_at } = live;
-        if self.lacks_factor(user, tenant).await? {
+        if self.lacks_factor(session, tenant).await? {
             // Or the token that was used up here would look stolen the next time.
             self.session_store.revoke(user, session, now).await?;
             return Err(Rejection::FactorMissing.into());
@@ -209,8 +227,12 @@ fn nobody() -> Email {
     Email::parse(NOBODY).expect("NOBODY is an address")
 }
 
-pub(crate) fn choose<'a>(memberships: &'a [Membership], named: Option<&str>) -> Result<&'a Membership, LoginError> {
-    let mut active = memberships.iter().filter(|it| it.tenant_active);
+pub(crate) fn choose<'a>(
+    memberships: &'a [Membership],
+    named: Option<&str>,
+    host: &HostTenant,
+) -> Result<&'a Membership, LoginError> {
+    let mut active = memberships.iter().filter(|it| it.tenant_active && host.serves(it.tenant, &it.slug));
     if let Some(named) = named {
         // A slug can look like an id; the id goes first, so that nobody can name a tenant after another.
         let id = named.parse().ok();

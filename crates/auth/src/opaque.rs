@@ -47,6 +47,44 @@ macro_rules! opaque_token {
     };
 }
 
+/// Declares a token that ends with a checksum (see [`checked`]): `checked_token!(/** What it is. */ Name, "prefix_");`.
+macro_rules! checked_token {
+    ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new one.
+            pub fn generate() -> Self {
+                Self($crate::opaque::checked($prefix))
+            }
+
+            /// Reads one; `None` if it cannot be one of ours.
+            pub fn parse(raw: &str) -> Option<Self> {
+                $crate::opaque::is_checked($prefix, raw).then(|| Self(raw.to_owned()))
+            }
+
+            /// The text, for its holder only.
+            pub fn reveal(&self) -> &str {
+                &self.0
+            }
+
+            /// What is stored of it.
+            pub fn digest(&self) -> $crate::credentials::TokenDigest {
+                $crate::credentials::TokenDigest::of(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+pub(crate) use checked_token;
 pub(crate) use opaque_token;
 
 /// Fresh randomness from the operating system.

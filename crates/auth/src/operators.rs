@@ -1,44 +1,15 @@
 //! Operators' tokens: opaque, with a checksum, so that a mistyped or guessed one costs no query.
 
-use crate::credentials::TokenDigest;
-use crate::opaque;
+use crate::opaque::checked_token;
 
-const PREFIX: &str = "tno_";
-
-/// The token of somebody who runs the service. Shown once, when it is made; the store gets the digest.
-///
-/// Spelled `tno_`, 43 characters base64url (256 random bits), 6 hexadecimal digits: the start of the SHA-256 of all before
-/// them. The checksum is no secret, it only tells a token from a typing error.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OperatorToken(String);
-
-impl OperatorToken {
-    /// A new one.
-    pub fn generate() -> Self {
-        Self(opaque::checked(PREFIX))
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::is_checked(PREFIX, raw).then(|| Self(raw.to_owned()))
-    }
-
-    /// The token as text, for its holder only.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.0)
-    }
-}
-
-impl std::fmt::Debug for OperatorToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OperatorToken(..)")
-    }
-}
+checked_token!(
+    /// The token of somebody who runs the service. Shown once, when it is made; the store gets the digest.
+    ///
+    /// Spelled `tno_`, 43 characters base64url (256 random bits), 6 hexadecimal digits: the start of the SHA-256 of all before
+    /// them. The checksum is no secret, it only tells a token from a typing error.
+    OperatorToken,
+    "tno_"
+);
 
 #[cfg(test)]
 mod tests {

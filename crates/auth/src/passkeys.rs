@@ -4,27 +4,31 @@
 //! once, for it answers only after its person has proven themselves to their device; so it can stand in for a code after a
 //! password, and for both.
 
+mod logins;
 mod verifying;
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use tenantry_tenancy::{RequestId, StoreError, TenantId, UserId, id, text, words};
+use tenantry_tenancy::{Email, RequestId, SessionId, StoreError, TenantId, UserId, id, text, words};
 
 use crate::credentials::TokenDigest;
-use crate::logins::choose;
 use crate::opaque::{self, opaque_token};
-use crate::tickets::Purpose;
-use crate::{Authenticator, FactorError, Ground, LoginError, Proof, Rejection, Tokens};
+use crate::{Authenticator, FactorError};
 
-pub(crate) use verifying::Signed;
+pub use logins::{PasskeyAnswer, PasskeyQuestion};
+use verifying::Registered;
 pub use verifying::{Flaw, PublicKey, RelyingParty};
 
 /// How long a ceremony may take.
 pub const CEREMONY_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 /// How many passkeys a person may have.
 pub const MOST_PASSKEYS: usize = 20;
+/// How many logins may ask the database at the same time, of its few connections for those who are not in yet.
+pub(crate) const CEREMONIES_AT_ONCE: usize = 2;
+/// How many more may wait for that.
+pub(crate) const CEREMONIES_WAITING: usize = 64;
 
 id!(
     /// One passkey.
@@ -65,8 +69,9 @@ pub trait PasskeyStore: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<Ceremony>, StoreError>;
 
-    /// Adds a passkey; false if somebody has one with that credential, or the person has [`MOST_PASSKEYS`].
-    async fn add_passkey(&self, new: &NewPasskey) -> Result<bool, StoreError>;
+    /// Adds a passkey. The session that is kept has proved a second factor from now on; with the person's first one all their
+    /// others end, and an authenticator that was being enrolled is forgotten.
+    async fn add_passkey(&self, new: &NewPasskey) -> Result<Addition, StoreError>;
 
     /// A person's passkeys, the oldest first.
     async fn passkeys_of(&self, user: UserId) -> Result<Vec<OwnPasskey>, StoreError>;
@@ -77,7 +82,8 @@ pub trait PasskeyStore: Send + Sync {
     /// Takes note that a passkey was used; false if its counter did not go up, though it counts, or it is gone.
     async fn use_passkey(&self, id: PasskeyId, counter: u32, now: DateTime<Utc>) -> Result<bool, StoreError>;
 
-    /// Removes one of a person's passkeys, and with their last factor their recovery codes; false if they have no such one.
+    /// Removes one of a person's passkeys, and with their last factor their recovery codes; false if they have no such one. With
+    /// the last factor no session has proved one any more.
     async fn remove_passkey(&self, user: UserId, id: PasskeyId, request: RequestId) -> Result<bool, StoreError>;
 }
 
@@ -94,6 +100,8 @@ pub struct Ceremony {
     pub user: Option<UserId>,
     /// Where they want to be let in, if that is known.
     pub tenant: Option<TenantId>,
+    /// Whether whoever began it proved a second factor.
+    pub second_factor: bool,
     /// Until when.
     pub expires_at: DateTime<Utc>,
 }
@@ -113,10 +121,38 @@ pub struct NewPasskey {
     pub counter: u32,
     /// What its person calls it.
     pub name: PasskeyName,
+    /// The session in which it is added.
+    pub session: SessionId,
+    /// Whether they proved another factor, as they must if they have one.
+    pub proven: bool,
     /// When.
     pub now: DateTime<Utc>,
     /// In which request.
     pub request: RequestId,
+}
+
+/// What became of a passkey that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addition {
+    /// It was added.
+    Added,
+    /// The person has another factor by now, which was not proved.
+    Unproven,
+    /// The person has [`MOST_PASSKEYS`].
+    TooMany,
+    /// Somebody has it already.
+    Taken,
+}
+
+/// A passkey that was added.
+#[derive(Debug)]
+pub struct AddedPasskey {
+    /// The passkey.
+    pub passkey: OwnPasskey,
+    /// Whom to notify.
+    pub email: Email,
+    /// For whoever had none: recovery codes.
+    pub codes: Vec<String>,
 }
 
 /// A passkey as its person sees it.
@@ -158,17 +194,6 @@ pub struct PasskeyOffer {
     pub known: Vec<String>,
 }
 
-/// What a passkey is to sign.
-#[derive(Debug)]
-pub struct PasskeyQuestion {
-    /// Names the ceremony.
-    pub ceremony: CeremonyToken,
-    /// What is to be answered.
-    pub challenge: String,
-    /// The credentials that may answer; any that the device has if there is none here.
-    pub allowed: Vec<String>,
-}
-
 /// A passkey that was just made, as a browser hands it over: all but the ceremony in base64url.
 #[derive(Clone, Copy)]
 pub struct PasskeyMade<'a> {
@@ -182,35 +207,21 @@ pub struct PasskeyMade<'a> {
     pub attestation: &'a str,
 }
 
-/// What a passkey signed, as a browser hands it over: all but the ceremony in base64url.
-#[derive(Clone, Copy)]
-pub struct PasskeyAnswer<'a> {
-    /// The token of the ceremony.
-    pub ceremony: &'a str,
-    /// The credential's id.
-    pub id: &'a str,
-    /// What the browser says was asked.
-    pub client_data: &'a str,
-    /// What the authenticator says.
-    pub authenticator_data: &'a str,
-    /// Its signature over both.
-    pub signature: &'a str,
-    /// Whose the authenticator says the passkey is.
-    pub user: Option<&'a str>,
-}
-
 /// Why a passkey was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum PasskeyError {
-    /// Password, or something that could not be found out.
+    /// Password or code, or something that could not be found out.
     #[error(transparent)]
     Factor(#[from] FactorError),
     /// It is not what was asked for.
     #[error("the passkey is not good")]
     Flawed(#[from] Flaw),
-    /// Somebody has it already, or the person has too many.
-    #[error("the passkey exists, or there are {MOST_PASSKEYS} already")]
+    /// Somebody has it already.
+    #[error("the passkey exists already")]
     Taken,
+    /// The person has as many as they may.
+    #[error("there are {MOST_PASSKEYS} passkeys already")]
+    TooMany,
 }
 
 impl From<StoreError> for PasskeyError {
@@ -230,29 +241,48 @@ impl Authenticator {
         self.passkeys.passkeys_of(user).await
     }
 
-    /// Removes one of a person's passkeys; false if they have no such one.
-    pub async fn remove_passkey(&self, user: UserId, id: PasskeyId, request: RequestId) -> Result<bool, StoreError> {
-        self.passkeys.remove_passkey(user, id, request).await
-    }
-
-    /// Begins to add a passkey, for somebody who proves their password once more.
-    pub async fn begin_passkey(&self, user: UserId, password: &str) -> Result<PasskeyOffer, PasskeyError> {
-        self.check_password(user, password).await?;
-        let account = self.accounts.find(user).await?.ok_or(FactorError::WrongPassword)?;
-        let known = self.passkeys(user).await?.iter().map(|it| URL_SAFE_NO_PAD.encode(&it.credential)).collect();
-        let (ceremony, challenge) = self.begin_ceremony(CeremonyKind::Registration, Some(user), None).await?;
-        let handle = URL_SAFE_NO_PAD.encode(user.as_uuid().as_bytes());
-        Ok(PasskeyOffer { ceremony, challenge, user: (handle, account.email.to_string()), known })
-    }
-
-    /// Adds a passkey that was made. Whoever has no recovery codes gets some.
-    pub async fn finish_passkey(
+    /// Removes one of a person's passkeys, for somebody who proves both factors once more. Tells who to notify; `None` if they
+    /// have no such one.
+    pub async fn remove_passkey(
         &self,
         user: UserId,
+        id: PasskeyId,
+        (password, code): (&str, &str),
+        request: RequestId,
+    ) -> Result<Option<Email>, FactorError> {
+        if !self.passkeys(user).await?.iter().any(|own| own.id == id) {
+            return Ok(None);
+        }
+        let email = self.check_password(user, password).await?;
+        self.check_code(user, code).await?;
+        Ok(self.passkeys.remove_passkey(user, id, request).await?.then_some(email))
+    }
+
+    /// Begins to add a passkey, for somebody who proves their password once more, and a code if they have a second factor.
+    pub async fn begin_passkey(
+        &self,
+        user: UserId,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<PasskeyOffer, PasskeyError> {
+        let email = self.check_password(user, password).await?;
+        let second_factor = self.check_factor(user, code).await?;
+        let known = self.passkeys(user).await?.iter().map(|it| URL_SAFE_NO_PAD.encode(&it.credential)).collect();
+        let asked = Asked { user: Some(user), tenant: None, second_factor };
+        let (ceremony, challenge) = self.begin_ceremony(CeremonyKind::Registration, asked).await?;
+        let handle = URL_SAFE_NO_PAD.encode(user.as_uuid().as_bytes());
+        Ok(PasskeyOffer { ceremony, challenge, user: (handle, email.to_string()), known })
+    }
+
+    /// Adds a passkey that was made. Whoever has no recovery codes gets some. If it is the person's first factor, all their
+    /// sessions end but this one.
+    pub async fn finish_passkey(
+        &self,
+        (user, session): (UserId, SessionId),
         made: PasskeyMade<'_>,
         name: PasskeyName,
         request: RequestId,
-    ) -> Result<(OwnPasskey, Vec<String>), PasskeyError> {
+    ) -> Result<AddedPasskey, PasskeyError> {
         let now = self.clock.now();
         let ceremony = self.take_ceremony(made.ceremony, CeremonyKind::Registration).await?.ok_or(Flaw::Ceremony)?;
         if ceremony.user != Some(user) {
@@ -264,84 +294,27 @@ impl Authenticator {
         if decoded(made.id).as_ref() != Some(&registered.credential) {
             return Err(Flaw::AuthenticatorData.into());
         }
-        let (id, credential) = (PasskeyId::generate(), registered.credential);
-        let own =
+        let email = self.accounts.find(user).await?.ok_or(Flaw::Person)?.email;
+        let (id, Registered { credential, key, counter }) = (PasskeyId::generate(), registered);
+        let passkey =
             OwnPasskey { id, credential: credential.clone(), name: name.clone(), created_at: now, last_used_at: None };
-        let new =
-            NewPasskey { id, user, credential, key: registered.key, counter: registered.counter, name, now, request };
-        if !self.passkeys.add_passkey(&new).await? {
-            return Err(PasskeyError::Taken);
+        let proven = ceremony.second_factor;
+        let new = NewPasskey { id, user, credential, key, counter, name, session, proven, now, request };
+        match self.passkeys.add_passkey(&new).await? {
+            Addition::Added => {}
+            Addition::Unproven => return Err(Flaw::Ceremony.into()),
+            Addition::TooMany => return Err(PasskeyError::TooMany),
+            Addition::Taken => return Err(PasskeyError::Taken),
         }
         let has_codes = self.factors.recovery_left(user).await? > 0;
         let codes = if has_codes { Vec::new() } else { self.new_recovery_codes(user, request).await? };
-        Ok((own, codes))
-    }
-
-    /// Asks for a passkey: of the holder of a ticket, or of anybody.
-    pub async fn ask_for_passkey(&self, ticket: Option<&str>) -> Result<PasskeyQuestion, LoginError> {
-        let ticket = match ticket {
-            Some(ticket) => Some(self.admit(Purpose::Prove, ticket).await?),
-            None => None,
-        };
-        let own = match ticket {
-            Some(ticket) => self.passkeys(ticket.user).await?,
-            None => Vec::new(),
-        };
-        let (user, tenant) = (ticket.map(|it| it.user), ticket.map(|it| it.tenant));
-        let (ceremony, challenge) = self.begin_ceremony(CeremonyKind::Login, user, tenant).await?;
-        let allowed = own.iter().map(|it| URL_SAFE_NO_PAD.encode(&it.credential)).collect();
-        Ok(PasskeyQuestion { ceremony, challenge, allowed })
-    }
-
-    /// Lets in whoever answers with their passkey: at the tenant of the ticket that was shown, or the one named, or the only
-    /// active one they belong to. Which tenant it is to be is only asked of somebody who was proven.
-    pub async fn enter_by_passkey(
-        &self,
-        answer: PasskeyAnswer<'_>,
-        tenant: Option<&str>,
-    ) -> Result<Tokens, LoginError> {
-        let (user, ticketed) = self.prove_passkey(answer).await?;
-        let account = self.accounts.find(user).await?.ok_or(Rejection::Membership)?;
-        let tenant = match ticketed {
-            Some(tenant) => tenant,
-            None => choose(&account.memberships, tenant)?.tenant,
-        };
-        let proof = Proof { password_hash: account.password_hash, second_factor: true };
-        self.begin(user, tenant, Ground::Proof(proof)).await
-    }
-
-    async fn prove_passkey(&self, answer: PasskeyAnswer<'_>) -> Result<(UserId, Option<TenantId>), LoginError> {
-        let flawed = |flaw: Flaw| LoginError::from(Rejection::Passkey(flaw));
-        let ceremony = self.take_ceremony(answer.ceremony, CeremonyKind::Login).await?;
-        let ceremony = ceremony.ok_or(flawed(Flaw::Ceremony))?;
-        let credential = decoded(answer.id).ok_or(flawed(Flaw::Unknown))?;
-        let passkey = self.passkeys.passkey(&credential).await?.ok_or(flawed(Flaw::Unknown))?;
-        let said = answer.user.map(|user| decoded(user).as_deref() == Some(passkey.user.as_uuid().as_bytes()));
-        let is_theirs = match ceremony.user {
-            Some(asked) => asked == passkey.user && said != Some(false),
-            // Nobody was asked in particular: then the passkey itself must say whose it is.
-            None => said == Some(true),
-        };
-        if !is_theirs {
-            return Err(flawed(Flaw::Person));
-        }
-        let client_data = decoded(answer.client_data).ok_or(flawed(Flaw::ClientData))?;
-        let authenticator_data = decoded(answer.authenticator_data).ok_or(flawed(Flaw::AuthenticatorData))?;
-        let signature = decoded(answer.signature).ok_or(flawed(Flaw::Signature))?;
-        let signed =
-            Signed { client_data: &client_data, authenticator_data: &authenticator_data, signature: &signature };
-        let counter = self.relying_party.signed(&ceremony.challenge, &signed, &passkey.key).map_err(flawed)?;
-        if !self.passkeys.use_passkey(passkey.id, counter, self.clock.now()).await? {
-            return Err(Rejection::PasskeyCopied(passkey.id).into());
-        }
-        Ok((passkey.user, ceremony.tenant))
+        Ok(AddedPasskey { passkey, email, codes })
     }
 
     async fn begin_ceremony(
         &self,
         kind: CeremonyKind,
-        user: Option<UserId>,
-        tenant: Option<TenantId>,
+        Asked { user, tenant, second_factor }: Asked,
     ) -> Result<(CeremonyToken, String), StoreError> {
         let (token, now) = (CeremonyToken::generate(), self.clock.now());
         let challenge = opaque::encode("", &opaque::random());
@@ -351,6 +324,7 @@ impl Authenticator {
             challenge: TokenDigest::of(&challenge),
             user,
             tenant,
+            second_factor,
             expires_at: now + CEREMONY_LIFETIME,
         };
         self.passkeys.begin_ceremony(&ceremony, now).await?;
@@ -361,6 +335,14 @@ impl Authenticator {
         let Some(token) = CeremonyToken::parse(token) else { return Ok(None) };
         self.passkeys.take_ceremony(&token.digest(), kind, self.clock.now()).await
     }
+}
+
+/// Who is to answer, if that is known, and what they have proved.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    user: Option<UserId>,
+    tenant: Option<TenantId>,
+    second_factor: bool,
 }
 
 fn decoded(text: &str) -> Option<Vec<u8>> {

@@ -39,9 +39,9 @@ impl Default for PasswordSettings {
 #[error("the password settings are not usable")]
 pub struct InvalidSettings(#[source] Option<argon2::Error>);
 
-/// More passwords are waiting than could be proven in time. The same request may succeed later.
+/// More are waiting to prove who they are than could do so in time. The same request may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many passwords are waiting to be proven")]
+#[error("too many are waiting to prove who they are")]
 pub struct Busy;
 
 /// A place among those whose passwords are about to be proven.

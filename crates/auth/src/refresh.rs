@@ -9,50 +9,24 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::credentials::{Nonce, TokenDigest};
-use crate::opaque::{self, Secret};
+use crate::credentials::Nonce;
+use crate::opaque::opaque_token;
 
 /// How long after its use a refresh token still yields its successor (RFC 9700, section 4.14.2, allows for lost answers).
 pub const GRACE: Duration = Duration::from_secs(10);
 
-const PREFIX: &str = "tnr_";
-
-/// A refresh token in clear. Only its holder keeps it; the store gets the digest.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RefreshToken(Secret);
+opaque_token!(
+    /// A refresh token in clear. Only its holder keeps it; the store gets the digest.
+    RefreshToken,
+    "tnr_"
+);
 
 impl RefreshToken {
-    /// A new one, for a new session.
-    pub fn generate() -> Self {
-        Self(opaque::random())
-    }
-
-    /// Reads one; `None` if it cannot be one of ours.
-    pub fn parse(raw: &str) -> Option<Self> {
-        opaque::decode(PREFIX, raw).map(Self)
-    }
-
-    /// The token as text, for its holder only.
-    pub fn reveal(&self) -> String {
-        opaque::encode(PREFIX, &self.0)
-    }
-
-    /// What is stored of it.
-    pub fn digest(&self) -> TokenDigest {
-        TokenDigest::of(&self.reveal())
-    }
-
     /// The token that follows this one.
     pub fn successor(&self, nonce: &Nonce) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(nonce.as_bytes());
         Self(mac.finalize().into_bytes().into())
-    }
-}
-
-impl std::fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RefreshToken(..)")
     }
 }
 

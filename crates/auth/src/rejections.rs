@@ -115,7 +115,7 @@ pub enum Rejection {
     #[error("the ticket is not good")]
     Ticket,
     /// The tenant lets nobody in without a second factor.
-    #[error("the tenant requires a second factor, and the person has none")]
+    #[error("the tenant requires a second factor, and the session has proved none")]
     FactorMissing,
     /// The person is no member of the tenant named, or of no tenant that is active.
     #[error("the person is not a member of an active tenant of that name")]

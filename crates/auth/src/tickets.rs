@@ -8,7 +8,7 @@ use tenantry_tenancy::{TenantId, UserId};
 use uuid::Uuid;
 
 use crate::credentials::TokenDigest;
-use crate::{Authenticator, LoginError, PasswordHash, Rejection};
+use crate::{Account, Authenticator, LoginError, PasswordHash, Rejection};
 
 const PREFIX: &str = "tnt_";
 
@@ -98,12 +98,12 @@ impl Authenticator {
         TicketText(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(self.sealer.seal(purpose.seal(), &ticket.to_bytes()))))
     }
 
-    /// What a ticket says, if it is good. It can be shown again until then: what it leads to sees to being done once.
-    pub(crate) async fn admit(&self, purpose: Purpose, text: &str) -> Result<Ticket, LoginError> {
+    /// What a ticket says, and of whom, if it is good. It can be shown again until then: what it leads to sees to being done once.
+    pub(crate) async fn admit(&self, purpose: Purpose, text: &str) -> Result<(Ticket, Account), LoginError> {
         let ticket = self.opened_ticket(purpose, text).ok_or(Rejection::Ticket)?;
         let account = self.accounts.find(ticket.user).await?.ok_or(Rejection::Ticket)?;
         let is_good = ticket.is_good_at(self.clock.now()) && ticket.password == digest(account.password_hash.as_ref());
-        if is_good { Ok(ticket) } else { Err(Rejection::Ticket.into()) }
+        if is_good { Ok((ticket, account)) } else { Err(Rejection::Ticket.into()) }
     }
 
     fn opened_ticket(&self, purpose: Purpose, text: &str) -> Option<Ticket> {

@@ -12,6 +12,7 @@ use tenantry_tenancy::api_clients::{
 use tenantry_tenancy::{ApiClientId, Order, Page, PageQuery, PermissionSet, StoreError, TenantId};
 use uuid::Uuid;
 
+use crate::lists::by_id;
 use crate::registry::PgRegistry;
 use crate::rows::trusted;
 use crate::schema::{api_client_secrets, api_clients};
@@ -96,14 +97,8 @@ impl ApiClientRepo for PgTenantTx {
     }
 
     async fn list(&mut self, page: &PageQuery) -> Result<Page<ApiClient>, StoreError> {
-        let rows = self.rows_of(api_clients::table).select(ApiClientRow::as_select());
-        let rows = rows.limit(page.limit.get() as i64 + 1).into_boxed();
-        let rows = match (page.order, page.after) {
-            (Order::Newest, None) => rows.order(api_clients::id.desc()),
-            (Order::Newest, Some(after)) => rows.filter(api_clients::id.lt(after)).order(api_clients::id.desc()),
-            (Order::Oldest, None) => rows.order(api_clients::id.asc()),
-            (Order::Oldest, Some(after)) => rows.filter(api_clients::id.gt(after)).order(api_clients::id.asc()),
-        };
+        let rows = self.rows_of(api_clients::table).select(ApiClientRow::as_select()).into_boxed();
+        let rows = by_id!(rows, page, api_clients::id);
         let rows: Vec<ApiClientRow> = self.load(rows).await?;
         let items = rows.into_iter().map(ApiClient::try_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, page.limit, |client| client.id.as_uuid()))

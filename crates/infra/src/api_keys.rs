@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use tenantry_tenancy::api_keys::{ApiKey, ApiKeyChange, ApiKeyError, ApiKeyName, ApiKeyRepo, NewApiKey};
-use tenantry_tenancy::{ApiKeyId, Networks, Order, Page, PageQuery, PermissionSet, StoreError, UserId};
+use tenantry_tenancy::{ApiKeyId, Networks, Page, PageQuery, PermissionSet, StoreError, UserId};
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
+use crate::lists::by_id;
 use crate::rows::trusted;
 use crate::schema::api_keys;
 use crate::tenant_tx::PgTenantTx;
@@ -104,23 +105,12 @@ impl ApiKeyRepo for PgTenantTx {
         self.load_one(query).await?.map(api_key).transpose()
     }
 
-    async fn list(&mut self, query: PageQuery) -> Result<Page<ApiKey>, StoreError> {
-        let rows = self
-            .rows_of(api_keys::table)
-            .select((ApiKeyRow::as_select(), sec::api_key_used_at(api_keys::id)))
-            .limit(query.limit.get() as i64 + 1);
-        let rows: Vec<UsedApiKey> = match query.order {
-            Order::Newest => {
-                let before = query.after.unwrap_or(Uuid::max());
-                self.load(rows.filter(api_keys::id.lt(before)).order(api_keys::id.desc())).await?
-            }
-            Order::Oldest => {
-                let after = query.after.unwrap_or(Uuid::nil());
-                self.load(rows.filter(api_keys::id.gt(after)).order(api_keys::id.asc())).await?
-            }
-        };
+    async fn list(&mut self, page: &PageQuery) -> Result<Page<ApiKey>, StoreError> {
+        let rows = self.rows_of(api_keys::table);
+        let rows = rows.select((ApiKeyRow::as_select(), sec::api_key_used_at(api_keys::id))).into_boxed();
+        let rows: Vec<UsedApiKey> = self.load(by_id!(rows, page, api_keys::id)).await?;
         let items = rows.into_iter().map(api_key).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::cut(items, query.limit, |key| key.id.as_uuid()))
+        Ok(Page::cut(items, page.limit, |key| key.id.as_uuid()))
     }
 
     async fn insert(&mut self, new: &NewApiKey) -> Result<(), ApiKeyError> {

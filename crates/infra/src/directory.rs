@@ -34,7 +34,7 @@ use crate::connection::Pool;
 use crate::registry::TenantRow;
 use crate::rows::trusted;
 
-/// Answers through the narrow functions of `migrations/registry/0005_directory`; the role can read no table.
+/// Answers through narrow functions of `registry`; the role can read no table.
 pub struct PgDirectory {
     pool: Pool,
 }

@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use tenantry_tenancy::domains::{Domain, DomainError, DomainId, DomainName, DomainRepo, NewDomain};
-use tenantry_tenancy::{Order, Page, PageQuery, StoreError};
+use tenantry_tenancy::{Page, PageQuery, StoreError};
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
+use crate::lists::by_id;
 use crate::rows::trusted;
 use crate::schema::domains;
 use crate::tenant_tx::PgTenantTx;
@@ -47,23 +48,20 @@ impl DomainRepo for PgTenantTx {
         self.load_one(query).await?.map(Domain::try_from).transpose()
     }
 
+    async fn find_for_update(&mut self, id: DomainId) -> Result<Option<Domain>, StoreError> {
+        let found = self.rows_of(domains::table).filter(domains::id.eq(id.as_uuid()));
+        self.load_one(found.select(DomainRow::as_select()).for_update()).await?.map(Domain::try_from).transpose()
+    }
+
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Domain>, StoreError> {
-        let rows = self.rows_of(domains::table).select(DomainRow::as_select()).limit(page.limit.get() as i64 + 1);
-        let rows = match page.order {
-            Order::Newest => {
-                let before = page.after.unwrap_or(Uuid::max());
-                self.load(rows.filter(domains::id.lt(before)).order(domains::id.desc())).await?
-            }
-            Order::Oldest => {
-                let after = page.after.unwrap_or(Uuid::nil());
-                self.load(rows.filter(domains::id.gt(after)).order(domains::id.asc())).await?
-            }
-        };
+        let rows = self.rows_of(domains::table).select(DomainRow::as_select()).into_boxed();
+        let rows = self.load(by_id!(rows, page, domains::id)).await?;
         let items = rows.into_iter().map(Domain::try_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, page.limit, |domain| domain.id.as_uuid()))
     }
 
-    async fn count(&mut self) -> Result<usize, StoreError> {
+    async fn count_for_insert(&mut self) -> Result<usize, StoreError> {
+        self.one_at_a_time().await?;
         let count: Option<i64> = self.load_one(self.rows_of(domains::table).select(count_star())).await?;
         trusted(usize::try_from(count.unwrap_or(0)))
     }

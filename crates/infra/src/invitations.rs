@@ -6,10 +6,11 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use tenantry_tenancy::invitations::{Invitation, InvitationId, InvitationRepo, NewInvitation};
 use tenantry_tenancy::memberships::MembershipError;
-use tenantry_tenancy::{Email, Order, Page, PageQuery, RoleName, StoreError};
+use tenantry_tenancy::{Email, Page, PageQuery, RoleName, StoreError};
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
+use crate::lists::by_id;
 use crate::rows::trusted;
 use crate::schema::invitations;
 use crate::tenant_tx::PgTenantTx;
@@ -44,18 +45,8 @@ impl TryFrom<InvitationRow> for Invitation {
 #[async_trait]
 impl InvitationRepo for PgTenantTx {
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Invitation>, StoreError> {
-        let rows =
-            self.rows_of(invitations::table).select(InvitationRow::as_select()).limit(page.limit.get() as i64 + 1);
-        let rows = match page.order {
-            Order::Newest => {
-                let before = page.after.unwrap_or(Uuid::max());
-                self.load(rows.filter(invitations::id.lt(before)).order(invitations::id.desc())).await?
-            }
-            Order::Oldest => {
-                let after = page.after.unwrap_or(Uuid::nil());
-                self.load(rows.filter(invitations::id.gt(after)).order(invitations::id.asc())).await?
-            }
-        };
+        let rows = self.rows_of(invitations::table).select(InvitationRow::as_select()).into_boxed();
+        let rows = self.load(by_id!(rows, page, invitations::id)).await?;
         let items = rows.into_iter().map(Invitation::try_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, page.limit, |invitation| invitation.id.as_uuid()))
     }
@@ -65,7 +56,8 @@ impl InvitationRepo for PgTenantTx {
         Ok(self.load_one(former.select(invitations::created_at)).await?)
     }
 
-    async fn count(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError> {
+    async fn count_for_insert(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError> {
+        self.one_at_a_time().await?;
         let unanswered = self.rows_of(invitations::table).filter(invitations::expires_at.gt(now));
         Ok(self.load_one(unanswered.select(count_star())).await?.unwrap_or_default())
     }

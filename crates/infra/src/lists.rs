@@ -50,3 +50,18 @@ macro_rules! sorted {
     (@from desc, $column:expr, $value:expr) => { $column.le($value) };
 }
 pub(crate) use sorted;
+
+/// The page of a boxed query that is sorted by a column of ids, which is as good as by when things came to be.
+macro_rules! by_id {
+    ($rows:expr, $page:expr, $id:expr) => {{
+        let page: &tenantry_tenancy::PageQuery = $page;
+        let rows = $rows.limit(page.limit.get() as i64 + 1);
+        match (page.order, page.after) {
+            (tenantry_tenancy::Order::Newest, None) => rows.order($id.desc()),
+            (tenantry_tenancy::Order::Newest, Some(after)) => rows.filter($id.lt(after)).order($id.desc()),
+            (tenantry_tenancy::Order::Oldest, None) => rows.order($id.asc()),
+            (tenantry_tenancy::Order::Oldest, Some(after)) => rows.filter($id.gt(after)).order($id.asc()),
+        }
+    }};
+}
+pub(crate) use by_id;

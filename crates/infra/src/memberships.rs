@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use tenantry_tenancy::memberships::{Membership, MembershipError, MembershipRepo, PersonName};
-use tenantry_tenancy::{Email, Order, Page, PageQuery, Role, RoleGrant, RoleName, StoreError, UserId};
+use tenantry_tenancy::{Email, Page, PageQuery, Role, RoleGrant, RoleName, StoreError, UserId};
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
+use crate::lists::by_id;
 use crate::rows::trusted;
 use crate::schema::{memberships, roles};
 use crate::tenant_tx::PgTenantTx;
@@ -89,15 +90,8 @@ impl MembershipRepo for PgTenantTx {
     }
 
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Membership>, StoreError> {
-        let rows = self.rows_of(memberships::table).select(columns()).limit(page.limit.get() as i64 + 1).into_boxed();
-        let rows = match (page.order, page.after) {
-            (Order::Newest, after) => {
-                rows.filter(memberships::user_id.lt(after.unwrap_or(Uuid::max()))).order(memberships::user_id.desc())
-            }
-            (Order::Oldest, after) => {
-                rows.filter(memberships::user_id.gt(after.unwrap_or(Uuid::nil()))).order(memberships::user_id.asc())
-            }
-        };
+        let rows = self.rows_of(memberships::table).select(columns()).into_boxed();
+        let rows = by_id!(rows, page, memberships::user_id);
         let rows: Vec<MembershipRow> = self.load(rows).await?;
         let items = rows.into_iter().map(Membership::try_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, page.limit, |member| member.user.as_uuid()))

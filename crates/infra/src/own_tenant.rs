@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use tenantry_tenancy::own_tenant::{OwnTenant, OwnTenantRepo};
 use tenantry_tenancy::tenants::TenantSettings;
 use tenantry_tenancy::{StoreError, Tenant};
+use uuid::Uuid;
 
 use crate::registry::TenantRow;
 use crate::rows::trusted;
@@ -14,6 +15,15 @@ use crate::tenant_tx::PgTenantTx;
 fn own(row: Option<(TenantRow, i64)>) -> Result<OwnTenant, StoreError> {
     let (row, version) = row.ok_or_else(|| StoreError::internal("a tenant sees its own row"))?;
     Ok(OwnTenant { tenant: Tenant::try_from(row)?, version })
+}
+
+impl PgTenantTx {
+    /// Waits for whoever else of the tenant counts before they add something, and makes them wait until the transaction ends.
+    pub(crate) async fn one_at_a_time(&mut self) -> Result<(), StoreError> {
+        let lock = self.rows_of(tenants::table).select(tenants::id).for_no_key_update();
+        self.load::<_, Uuid, _>(lock).await?;
+        Ok(())
+    }
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::error::OnConstraint;
 use crate::rows::trusted;
-use crate::schema::{roles, tenants};
+use crate::schema::roles;
 use crate::tenant_tx::PgTenantTx;
 
 const NAME_KEY: &str = "roles_name_key";
@@ -72,8 +72,7 @@ impl RoleRepo for PgTenantTx {
     }
 
     async fn count_for_insert(&mut self) -> Result<usize, StoreError> {
-        let lock = self.rows_of(tenants::table).select(tenants::id).for_no_key_update();
-        self.load::<_, Uuid, _>(lock).await?;
+        self.one_at_a_time().await?;
         let count: Option<i64> = self.load_one(self.rows_of(roles::table).count()).await?;
         trusted(usize::try_from(count.unwrap_or(0)))
     }

@@ -8,10 +8,11 @@ use tenantry_inventory::stock_movements::{
     NewStockMovement, Quantity, StockMovement, StockMovementError, StockMovementId, StockMovementNote,
     StockMovementQuery, StockMovementRepo,
 };
-use tenantry_tenancy::{Order, Page, StoreError};
+use tenantry_tenancy::{Page, StoreError};
 use uuid::Uuid;
 
 use crate::error::OnConstraint;
+use crate::lists::by_id;
 use crate::rows::{parsed, trusted};
 use crate::schema::stock_movements;
 use crate::tenant_tx::PgTenantTx;
@@ -50,21 +51,12 @@ impl StockMovementRepo for PgTenantTx {
     }
 
     async fn list(&mut self, query: &StockMovementQuery) -> Result<Page<StockMovement>, StoreError> {
-        let page = query.page;
-        let limit = page.limit.get() as i64 + 1;
-        let rows = self.rows_of(stock_movements::table).select(StockMovementRow::as_select()).limit(limit);
-        let mut rows = rows.into_boxed();
+        let mut rows = self.rows_of(stock_movements::table).select(StockMovementRow::as_select()).into_boxed();
         if let Some(product) = query.product {
             rows = rows.filter(stock_movements::product_id.eq(product.as_uuid()));
         }
-        rows = match (page.order, page.after) {
-            (Order::Newest, None) => rows.order(stock_movements::id.desc()),
-            (Order::Newest, Some(after)) => {
-                rows.filter(stock_movements::id.lt(after)).order(stock_movements::id.desc())
-            }
-            (Order::Oldest, None) => rows.order(stock_movements::id.asc()),
-            (Order::Oldest, Some(after)) => rows.filter(stock_movements::id.gt(after)).order(stock_movements::id.asc()),
-        };
+        let page = &query.page;
+        let rows = by_id!(rows, page, stock_movements::id);
         let items = self.load(rows).await?.into_iter().map(StockMovement::try_from).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, page.limit, |movement| movement.id.as_uuid()))
     }

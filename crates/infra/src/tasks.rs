@@ -59,7 +59,7 @@ impl TryFrom<TaskRow> for Task {
     }
 }
 
-/// The columns that are written: all at an insert, all but the id at an update.
+/// The columns that are written: at an insert and at an update.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = tasks, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct TaskColumns<'a> {

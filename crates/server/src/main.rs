@@ -93,8 +93,7 @@ async fn run(command: Command) -> Result<()> {
     let settings = Settings::load()?;
     logging::start(&settings.log)?;
     if let Command::RotateSigningKey { now } = command {
-        let ring = KeyRing::of(&settings)?
-            .context("auth.signing_key_files names single files; set auth.signing_key_folder")?;
+        let ring = KeyRing::of(&settings)?.context("only the keys of auth.signing_key_folder rotate; set it")?;
         let Rotated { signs_from, dropped } = ring.rotate(Utc::now(), now)?;
         println!("a new key signs from {} on; {dropped} were dropped", signs_from.to_rfc3339());
         return Ok(());

@@ -26,13 +26,10 @@ use crate::settings::Settings;
 
 /// Where the tokens are written.
 pub const TOKENS_FILE: &str = "test_tokens.json";
-/// What the machine client of each tenant is called.
-const CLIENT: &str = "Development";
+/// What the machine client and the key of each tenant are called.
+const SEEDED: &str = "Development";
 /// How long the access tokens in the file are good.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What the keys in the file are called.
-const SEEDED_KEY: &str = "Development";
 
 const TENANTS: [(&str, Plan, Placement); 3] = [
     ("acme", Plan::Standard, Placement::Pooled),
@@ -181,7 +178,7 @@ pub async fn write_tokens(settings: &Settings, services: &Services, path: &Path)
 
 /// The tenant's seeded machine client, made anew: nobody can tell the secret of the one before.
 async fn client(services: &Services, tenant: TenantId) -> Result<(ApiClientId, ClientSecret)> {
-    let name = ApiClientName::parse(CLIENT)?;
+    let name = ApiClientName::parse(SEEDED)?;
     let (new, secret) =
         (NewApiClient { id: ApiClientId::generate(), name, scopes: PermissionSet::BUSINESS }, ClientSecret::generate());
     services.registry.remove_api_clients(tenant, &new.name).await?;
@@ -237,13 +234,13 @@ async fn make_key(
     let scope = TenantScope::grant(tenant, schema, Actor::User(holder.user), RequestId::generate());
     let permissions = holder.role.permissions();
     let maker = Maker { user: holder.user, permissions, key: None, max_age: None };
-    let terms = Terms { name: ApiKeyName::parse(SEEDED_KEY)?, scopes: permissions, networks: None, expires_at: None };
+    let terms = Terms { name: ApiKeyName::parse(SEEDED)?, scopes: permissions, networks: None, expires_at: None };
     let text = services.auth.new_api_key();
     let make = async |tx: &mut TenantTx| {
         let keys = tx.access().api_keys();
-        let page = PageQuery { limit: Limit::new(u64::from(Limit::MAX)).unwrap_or_default(), ..PageQuery::default() };
-        for old in keys.list(page).await?.items {
-            if (old.name.as_str(), old.holder) == (SEEDED_KEY, holder.user) {
+        let page = PageQuery { limit: Limit::LARGEST, ..PageQuery::default() };
+        for old in keys.list(&page).await?.items {
+            if (old.name.as_str(), old.holder) == (SEEDED, holder.user) {
                 api_keys::revoke(keys, old.id, &Expected::ANY).await?;
             }
         }

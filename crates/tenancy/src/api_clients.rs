@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{AccessTx, ApiClientId, Clock, Expected, Page, PageQuery, PermissionSet, Stale, StoreError, id, text};
+use crate::{ApiClientId, Clock, Expected, Page, PageQuery, PermissionSet, Stale, StoreError, id, text};
 
 id!(
     /// One secret of a client.
@@ -146,79 +146,87 @@ pub trait ApiClientRepo: Send {
 
 /// Makes a client that may do no more than its maker.
 pub async fn create(
-    tx: &mut dyn AccessTx,
+    clients: &mut dyn ApiClientRepo,
     maker: PermissionSet,
     new: &NewApiClient,
     secret: &SecretDigest,
 ) -> Result<ApiClient, ApiClientError> {
     within(maker, new.scopes)?;
-    let client = tx.api_clients().insert(new).await?;
-    tx.api_clients().add_secret(client.id, secret).await?;
+    let client = clients.insert(new).await?;
+    clients.add_secret(client.id, secret).await?;
     Ok(client)
 }
 
 /// Shows what a client called.
 pub async fn usage(
-    tx: &mut dyn AccessTx,
+    clients: &mut dyn ApiClientRepo,
     id: ApiClientId,
     page: &PageQuery,
 ) -> Result<Page<ClientUse>, ApiClientError> {
-    show(tx, id).await?;
-    Ok(tx.api_clients().usage(id, page).await?)
+    show(clients, id).await?;
+    Ok(clients.usage(id, page).await?)
 }
 
 /// Shows one client.
-pub async fn show(tx: &mut dyn AccessTx, id: ApiClientId) -> Result<ApiClient, ApiClientError> {
-    tx.api_clients().find(id).await?.ok_or(ApiClientError::NotFound(id))
+pub async fn show(clients: &mut dyn ApiClientRepo, id: ApiClientId) -> Result<ApiClient, ApiClientError> {
+    clients.find(id).await?.ok_or(ApiClientError::NotFound(id))
 }
 
 /// Changes the fields given, if the client has the version expected. An empty change changes nothing, not even the version.
 pub async fn change(
-    tx: &mut dyn AccessTx,
+    clients: &mut dyn ApiClientRepo,
     changer: PermissionSet,
     id: ApiClientId,
     expected: &Expected,
     change: &ApiClientChange,
 ) -> Result<ApiClient, ApiClientError> {
-    let client = admit(tx, id, expected).await?;
+    let client = admit(clients, id, expected).await?;
     // Who may manage clients may also take away from them what they do not have themselves.
     within(changer.union(client.scopes), change.scopes.unwrap_or_default())?;
     if *change == ApiClientChange::default() {
         return Ok(client);
     }
-    tx.api_clients().update(id, change).await?.ok_or(ApiClientError::NotFound(id))
+    clients.update(id, change).await?.ok_or(ApiClientError::NotFound(id))
 }
 
 /// Gives the client a new secret. The current one is good for `overlap` longer; without an overlap it is withdrawn at once,
 /// and every token that was had for it is void. Whoever rotates learns the secret: it must not do more than they may.
 pub async fn rotate_secret(
-    tx: &mut dyn AccessTx,
+    clients: &mut dyn ApiClientRepo,
     clock: &dyn Clock,
     rotator: PermissionSet,
     id: ApiClientId,
     overlap: TimeDelta,
     secret: &SecretDigest,
 ) -> Result<ApiClient, ApiClientError> {
-    let client = admit(tx, id, &Expected::ANY).await?;
+    let client = admit(clients, id, &Expected::ANY).await?;
     within(rotator, client.scopes)?;
     if overlap > TimeDelta::zero() {
-        tx.api_clients().retire_secret(id, clock.now() + overlap).await?;
+        clients.retire_secret(id, clock.now() + overlap).await?;
     } else {
-        tx.api_clients().withdraw_secrets(id).await?;
+        clients.withdraw_secrets(id).await?;
     }
-    tx.api_clients().add_secret(id, secret).await?;
-    show(tx, id).await
+    clients.add_secret(id, secret).await?;
+    show(clients, id).await
 }
 
 /// Deletes a client, if it has the version expected.
-pub async fn delete(tx: &mut dyn AccessTx, id: ApiClientId, expected: &Expected) -> Result<(), ApiClientError> {
-    admit(tx, id, expected).await?;
-    if tx.api_clients().delete(id).await? { Ok(()) } else { Err(ApiClientError::NotFound(id)) }
+pub async fn delete(
+    clients: &mut dyn ApiClientRepo,
+    id: ApiClientId,
+    expected: &Expected,
+) -> Result<(), ApiClientError> {
+    admit(clients, id, expected).await?;
+    if clients.delete(id).await? { Ok(()) } else { Err(ApiClientError::NotFound(id)) }
 }
 
 /// Locks the client, so that it is still the same when the change comes.
-async fn admit(tx: &mut dyn AccessTx, id: ApiClientId, expected: &Expected) -> Result<ApiClient, ApiClientError> {
-    let client = tx.api_clients().find_for_update(id).await?.ok_or(ApiClientError::NotFound(id))?;
+async fn admit(
+    clients: &mut dyn ApiClientRepo,
+    id: ApiClientId,
+    expected: &Expected,
+) -> Result<ApiClient, ApiClientError> {
+    let client = clients.find_for_update(id).await?.ok_or(ApiClientError::NotFound(id))?;
     expected.admit(client.version)?;
     Ok(client)
 }
@@ -226,3 +234,6 @@ async fn admit(tx: &mut dyn AccessTx, id: ApiClientId, expected: &Expected) -> R
 fn within(own: PermissionSet, given: PermissionSet) -> Result<(), ApiClientError> {
     if own.covers(given) { Ok(()) } else { Err(ApiClientError::Exceeds) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,7 +197,7 @@ pub trait ApiKeyRepo: Send {
     async fn find_for_update(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
 
     /// A page of keys.
-    async fn list(&mut self, query: PageQuery) -> Result<Page<ApiKey>, StoreError>;
+    async fn list(&mut self, page: &PageQuery) -> Result<Page<ApiKey>, StoreError>;
 
     /// Keeps a new key.
     ///

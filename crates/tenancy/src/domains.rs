@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::{AccessTx, Clock, Expected, Page, PageQuery, Stale, StoreError, id};
+use crate::{Clock, Expected, Page, PageQuery, Stale, StoreError, id};
 
 id!(
     /// One domain of one tenant.
@@ -150,11 +150,14 @@ pub trait DomainRepo: Send {
     /// One domain.
     async fn find(&mut self, id: DomainId) -> Result<Option<Domain>, StoreError>;
 
+    /// One domain, which no other transaction can change until this one ends.
+    async fn find_for_update(&mut self, id: DomainId) -> Result<Option<Domain>, StoreError>;
+
     /// One page of domains.
     async fn list(&mut self, page: &PageQuery) -> Result<Page<Domain>, StoreError>;
 
-    /// How many there are.
-    async fn count(&mut self) -> Result<usize, StoreError>;
+    /// How many there are. Until the transaction ends no other can add one.
+    async fn count_for_insert(&mut self) -> Result<usize, StoreError>;
 
     /// Stores a new domain. Fails with [`DomainError::Taken`] when the tenant has one of that name.
     async fn insert(&mut self, new: &NewDomain) -> Result<Domain, DomainError>;
@@ -167,82 +170,44 @@ pub trait DomainRepo: Send {
 }
 
 /// Adds a domain, which is not proven yet. `reserved` is the service's own.
-pub async fn add(tx: &mut dyn AccessTx, new: &NewDomain, reserved: Option<&str>) -> Result<Domain, DomainError> {
+pub async fn add(domains: &mut dyn DomainRepo, new: &NewDomain, reserved: Option<&str>) -> Result<Domain, DomainError> {
     if reserved.is_some_and(|reserved| new.name.is_within(reserved)) {
         return Err(DomainError::Reserved(new.name.clone()));
     }
-    if tx.domains().count().await? >= MOST {
+    if domains.count_for_insert().await? >= MOST {
         return Err(DomainError::TooMany);
     }
-    tx.domains().insert(new).await
+    domains.insert(new).await
 }
 
 /// Shows one domain.
-pub async fn show(tx: &mut dyn AccessTx, id: DomainId) -> Result<Domain, DomainError> {
-    tx.domains().find(id).await?.ok_or(DomainError::NotFound(id))
+pub async fn show(domains: &mut dyn DomainRepo, id: DomainId) -> Result<Domain, DomainError> {
+    domains.find(id).await?.ok_or(DomainError::NotFound(id))
 }
 
 /// Takes note of what the domain's TXT records say. Proving a domain twice changes nothing.
 pub async fn verify(
-    tx: &mut dyn AccessTx,
+    domains: &mut dyn DomainRepo,
     clock: &dyn Clock,
     id: DomainId,
     records: &[String],
 ) -> Result<Domain, DomainError> {
-    let domain = show(tx, id).await?;
+    let domain = show(domains, id).await?;
     if !records.contains(&domain.record_text()) {
         return Err(DomainError::NotProven(domain.record_name()));
     }
     if domain.verified_at.is_some() {
         return Ok(domain);
     }
-    tx.domains().set_verified(&domain, clock.now()).await
+    domains.set_verified(&domain, clock.now()).await
 }
 
 /// Removes a domain.
-pub async fn remove(tx: &mut dyn AccessTx, id: DomainId, expected: &Expected) -> Result<(), DomainError> {
-    expected.admit(show(tx, id).await?.version)?;
-    if tx.domains().delete(id).await? { Ok(()) } else { Err(DomainError::NotFound(id)) }
+pub async fn remove(domains: &mut dyn DomainRepo, id: DomainId, expected: &Expected) -> Result<(), DomainError> {
+    let domain = domains.find_for_update(id).await?.ok_or(DomainError::NotFound(id))?;
+    expected.admit(domain.version)?;
+    if domains.delete(id).await? { Ok(()) } else { Err(DomainError::NotFound(id)) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_domain_is_a_host_on_the_internet() {
-        for (raw, name) in [("App.Example.com.", "app.example.com"), ("xn--bcher-kva.example", "xn--bcher-kva.example")]
-        {
-            assert_eq!(DomainName::parse(raw).map(|it| it.to_string()), Ok(name.to_owned()));
-        }
-        let long = format!("{}.example", "a".repeat(64));
-        for bad in [
-            "",
-            "localhost",
-            "example",
-            ".example.com",
-            "a..b",
-            "-a.example",
-            "a-.example",
-            "bücher.example",
-            "127.0.0.1",
-            "a.1",
-            "a b.example",
-            "a_b.example",
-            "*.example.com",
-            "a.example:80",
-            "a.example/",
-            &long,
-        ] {
-            assert_eq!(DomainName::parse(bad), Err(InvalidDomainName), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_domain_is_within_itself_and_what_it_is_below() {
-        let name = DomainName::parse("acme.api.example.com").unwrap();
-
-        assert!(name.is_within("acme.api.example.com") && name.is_within("api.example.com"));
-        assert!(!name.is_within("pi.example.com") && !name.is_within("other.example.com"));
-    }
-}
+mod tests;

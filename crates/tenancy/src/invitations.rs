@@ -57,8 +57,8 @@ pub trait InvitationRepo: Send {
     /// When this address was invited, if it was.
     async fn invited_at(&mut self, email: &Email) -> Result<Option<DateTime<Utc>>, StoreError>;
 
-    /// How many invitations can be answered after `now`.
-    async fn count(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError>;
+    /// How many invitations can be answered after `now`. Until the transaction ends no other can add one.
+    async fn count_for_insert(&mut self, now: DateTime<Utc>) -> Result<i64, StoreError>;
 
     /// Stores an invitation in place of one to the same address that was sent before `pause`.
     ///
@@ -75,12 +75,12 @@ pub async fn invite(
     by: Administrator,
     new: &NewInvitation,
 ) -> Result<Invitation, MembershipError> {
-    memberships::check_gift(tx, by, &new.role).await?;
+    memberships::check_gift(tx.memberships(), by, &new.role).await?;
     let pause = new.created_at - PAUSE;
     match tx.invitations().invited_at(&new.email).await? {
         Some(before) if before > pause => return Err(MembershipError::JustInvited),
         Some(_) => {}
-        None if tx.invitations().count(new.created_at).await? >= UNANSWERED => {
+        None if tx.invitations().count_for_insert(new.created_at).await? >= UNANSWERED => {
             return Err(MembershipError::TooManyInvited);
         }
         None => {}

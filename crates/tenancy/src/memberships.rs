@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    AccessTx, Email, Expected, Page, PageQuery, Permission, PermissionSet, Role, RoleGrant, RoleName, Stale,
-    StoreError, UserId,
+    Email, Expected, Page, PageQuery, Permission, PermissionSet, Role, RoleGrant, RoleName, Stale, StoreError, UserId,
 };
 
 crate::text!(
@@ -107,48 +106,48 @@ pub trait MembershipRepo: Send {
 }
 
 /// Shows one member.
-pub async fn show(tx: &mut dyn AccessTx, user: UserId) -> Result<Membership, MembershipError> {
-    tx.memberships().find(user).await?.ok_or(MembershipError::NotFound(user))
+pub async fn show(memberships: &mut dyn MembershipRepo, user: UserId) -> Result<Membership, MembershipError> {
+    memberships.find(user).await?.ok_or(MembershipError::NotFound(user))
 }
 
 /// Gives a member another role.
 pub async fn change_role(
-    tx: &mut dyn AccessTx,
+    memberships: &mut dyn MembershipRepo,
     by: Administrator,
     user: UserId,
     expected: &Expected,
     role: &RoleName,
 ) -> Result<Membership, MembershipError> {
-    let member = locked(tx, user).await?;
+    let member = locked(memberships, user).await?;
     expected.admit(member.version)?;
-    check_gift(tx, by, role).await?;
+    check_gift(memberships, by, role).await?;
     if member.role == *role {
         return Ok(member);
     }
-    check_loss(tx, by, &member).await?;
-    tx.memberships().set_role(user, role).await
+    check_loss(memberships, by, &member).await?;
+    memberships.set_role(user, role).await
 }
 
 /// Ends a membership.
 pub async fn remove(
-    tx: &mut dyn AccessTx,
+    memberships: &mut dyn MembershipRepo,
     by: Administrator,
     user: UserId,
     expected: &Expected,
 ) -> Result<(), MembershipError> {
-    let member = locked(tx, user).await?;
+    let member = locked(memberships, user).await?;
     expected.admit(member.version)?;
-    check_loss(tx, by, &member).await?;
-    if tx.memberships().delete(user).await? { Ok(()) } else { Err(MembershipError::NotFound(user)) }
+    check_loss(memberships, by, &member).await?;
+    if memberships.delete(user).await? { Ok(()) } else { Err(MembershipError::NotFound(user)) }
 }
 
 /// Whether `by` may give this role to somebody; tells what it allows.
 pub async fn check_gift(
-    tx: &mut dyn AccessTx,
+    memberships: &mut dyn MembershipRepo,
     by: Administrator,
     role: &RoleName,
 ) -> Result<RoleGrant, MembershipError> {
-    let grant = tx.memberships().grant(role).await?.ok_or_else(|| MembershipError::RoleUnknown(role.clone()))?;
+    let grant = memberships.grant(role).await?.ok_or_else(|| MembershipError::RoleUnknown(role.clone()))?;
     if *role == Role::Owner && !by.is_owner {
         return Err(MembershipError::OwnersOnly);
     }
@@ -160,21 +159,28 @@ pub async fn check_gift(
 
 /// A member as they are once nobody else changes them: somebody who becomes an owner meanwhile is seen as one, and two who
 /// demote each other at once cannot both succeed.
-async fn locked(tx: &mut dyn AccessTx, user: UserId) -> Result<Membership, MembershipError> {
-    tx.memberships().lock(user).await?;
-    show(tx, user).await
+async fn locked(memberships: &mut dyn MembershipRepo, user: UserId) -> Result<Membership, MembershipError> {
+    memberships.lock(user).await?;
+    show(memberships, user).await
 }
 
 /// Whether `by` may take the member's role away: nobody takes what they do not have. The owners are locked.
-async fn check_loss(tx: &mut dyn AccessTx, by: Administrator, member: &Membership) -> Result<(), MembershipError> {
+async fn check_loss(
+    memberships: &mut dyn MembershipRepo,
+    by: Administrator,
+    member: &Membership,
+) -> Result<(), MembershipError> {
     if member.role != Role::Owner {
-        let held = tx.memberships().grant(&member.role).await?.map_or(PermissionSet::NONE, |grant| grant.permissions);
+        let held = memberships.grant(&member.role).await?.map_or(PermissionSet::NONE, |grant| grant.permissions);
         let excess = held.iter().find(|permission| !by.permissions.contains(*permission));
         return excess.map_or(Ok(()), |excess| Err(MembershipError::Outranked(excess)));
     }
     if !by.is_owner {
         return Err(MembershipError::OwnersOnly);
     }
-    let owners = tx.memberships().owners().await?;
+    let owners = memberships.owners().await?;
     if owners.iter().any(|owner| *owner != member.user) { Ok(()) } else { Err(MembershipError::LastOwner) }
 }
+
+#[cfg(test)]
+mod tests;

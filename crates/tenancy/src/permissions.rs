@@ -74,7 +74,7 @@ permissions! {
     WriteStockMovements = "stock_movements:write",
     /// See invoices.
     ReadInvoices = "invoices:read",
-    /// Create, change and delete invoices.
+    /// Write, issue and settle invoices.
     WriteInvoices = "invoices:write",
     // xtask new: permissions
     /// See who belongs to the tenant.
@@ -83,7 +83,7 @@ permissions! {
     WriteMembers = "members:write",
     /// See roles and the catalogue of permissions.
     ReadRoles = "roles:read",
-    /// Define roles.
+    /// Define, change and delete roles.
     WriteRoles = "roles:write",
     /// See API keys.
     ReadApiKeys = "api_keys:read",

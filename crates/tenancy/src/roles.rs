@@ -2,7 +2,7 @@
 
 pub mod custom;
 
-use crate::text::UnknownWord;
+use crate::text::{UnknownWord, is_label};
 use crate::{PermissionSet, Role};
 
 /// The name of a role: a built-in one's, or that of a role of the tenant.
@@ -20,12 +20,7 @@ impl RoleName {
 
     /// Checks a name.
     pub fn parse(raw: &str) -> Result<Self, InvalidRoleName> {
-        let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let shaped = (2..=Self::MAX).contains(&raw.len())
-            && raw.starts_with(|c: char| c.is_ascii_lowercase())
-            && raw.chars().all(is_inner)
-            && !raw.ends_with('-');
-        if shaped { Ok(Self(raw.to_owned())) } else { Err(InvalidRoleName) }
+        if is_label(raw, Self::MAX) { Ok(Self(raw.to_owned())) } else { Err(InvalidRoleName) }
     }
 
     /// The built-in role of this name.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::is_label;
+
 /// The name of a service: up to 40 lower-case letters, digits and inner hyphens. Small enough to be copied.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServiceName {
@@ -30,13 +32,8 @@ impl FromStr for ServiceName {
     type Err = InvalidServiceName;
 
     fn from_str(raw: &str) -> Result<Self, InvalidServiceName> {
-        let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let shaped = raw.len() >= 2
-            && raw.starts_with(|c: char| c.is_ascii_lowercase())
-            && raw.chars().all(is_inner)
-            && !raw.ends_with('-');
         let mut bytes = [0; Self::MAX];
-        let room = bytes.get_mut(..raw.len()).filter(|_| shaped).ok_or(InvalidServiceName)?;
+        let room = bytes.get_mut(..raw.len()).filter(|_| is_label(raw, Self::MAX)).ok_or(InvalidServiceName)?;
         room.copy_from_slice(raw.as_bytes());
         let length = u8::try_from(raw.len()).map_err(|_| InvalidServiceName)?;
         Ok(Self { bytes, length })

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::api_keys::MaxAgeDays;
+use crate::text::is_label;
 use crate::{TenantId, words};
 
 words!(
@@ -95,11 +96,7 @@ impl Slug {
 
     /// Checks a slug.
     pub fn parse(raw: &str) -> Result<Self, InvalidSlug> {
-        let shaped = (2..=Self::MAX).contains(&raw.len())
-            && raw.starts_with(|c: char| c.is_ascii_lowercase())
-            && !raw.ends_with('-')
-            && raw.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if shaped { Ok(Self(raw.to_owned())) } else { Err(InvalidSlug) }
+        if is_label(raw, Self::MAX) { Ok(Self(raw.to_owned())) } else { Err(InvalidSlug) }
     }
 
     /// The slug.

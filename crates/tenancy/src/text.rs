@@ -182,6 +182,15 @@ impl std::fmt::Display for UnknownWord {
 
 impl std::error::Error for UnknownWord {}
 
+/// Whether a text is a name as hosts have them (RFC 1123): 2 to `most` lower-case letters, digits and inner hyphens, a letter
+/// first.
+pub(crate) fn is_label(raw: &str, most: usize) -> bool {
+    (2..=most).contains(&raw.len())
+        && raw.starts_with(|c: char| c.is_ascii_lowercase())
+        && !raw.ends_with('-')
+        && raw.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

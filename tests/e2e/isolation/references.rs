@@ -2,11 +2,67 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tenantry_api::Access;
 use tenantry_tenancy::Role;
 use uuid::Uuid;
 
 use super::{World, ask, rows, seen};
+use crate::examples::Examples;
 use crate::harness::{Caller, PLACEMENTS, Response, suite};
+
+/// Of each body and each query, whatever is an id, with the router and the document to tell (`examples.rs`).
+#[tokio::test]
+async fn no_body_and_no_filter_refers_to_anything_of_another_tenant() {
+    let suite = suite().await;
+    let (victim, stranger) = (suite.tenant(PLACEMENTS[0]).await, suite.tenant(PLACEMENTS[0]).await);
+    let theirs = Examples::new(&suite, &victim).await;
+    let own = Examples::new(&suite, &stranger).await;
+    let caller = stranger.owner();
+    let (mut fields, mut filters) = (Vec::new(), Vec::new());
+
+    for route in tenantry_api::routes().into_iter().filter(|it| matches!(it.access, Access::Tenant(_))) {
+        let (their, mine) = (theirs.of(&route).await, own.of(&route).await);
+        for place in mine.body.iter().flat_map(|body| ids(body, "")) {
+            let naming = |id: &str| {
+                let mut body = mine.body.clone().unwrap();
+                *body.pointer_mut(&place).unwrap() = id.into();
+                body
+            };
+            let id = their.body.as_ref().unwrap().pointer(&place).unwrap().as_str().unwrap();
+
+            let answer = twins(&caller, &mine.method(), &mine.path, id, &naming).await;
+
+            assert!(matches!(answer.status, 400 | 409), "{} {place}: {}", mine.path, answer.text);
+            fields.push(place);
+        }
+        for parameter in own.query_parameters(&route) {
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            if own.resolved(schema)["format"] != "uuid" {
+                continue;
+            }
+            let id = theirs.value(name, schema).await;
+            let asked = |id: &str| mine.path_with(&format!("{name}={id}"));
+
+            let answer = ask(&caller, &mine.method(), &asked(id.as_str().unwrap()), None).await;
+            let missing = ask(&caller, &mine.method(), &asked(&Uuid::now_v7().to_string()), None).await;
+
+            assert_eq!(seen(&answer), seen(&missing), "{} {name}", mine.path);
+            filters.push(format!("{} {name}", mine.path));
+        }
+    }
+
+    assert!(fields.len() >= 8 && filters.len() >= 4, "{fields:?} {filters:?}");
+}
+
+/// Where in a body there are ids.
+fn ids(value: &Value, place: &str) -> Vec<String> {
+    match value {
+        Value::Object(fields) => fields.iter().flat_map(|(name, it)| ids(it, &format!("{place}/{name}"))).collect(),
+        Value::Array(items) => items.iter().enumerate().flat_map(|(n, it)| ids(it, &format!("{place}/{n}"))).collect(),
+        Value::String(text) if Uuid::try_parse(text).is_ok() => vec![place.to_owned()],
+        _ => Vec::new(),
+    }
+}
 
 #[tokio::test]
 async fn a_project_of_another_tenant_is_refused_like_a_missing_one() {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{is_name, pascal};
+use super::{check_name, is_name, pascal};
 
 /// A field.
 pub(super) struct Field {
@@ -29,11 +29,8 @@ enum Kind {
 impl Field {
     pub(super) fn parse(raw: &str) -> Result<Self> {
         let (name, kind) = raw.split_once(':').with_context(|| format!("{raw}: write name:type"))?;
-        ensure!(
-            is_name(name),
-            "{name}: a name is lower-case letters, digits and underscores, and begins with a letter"
-        );
-        const TAKEN: [&str; 12] = [
+        check_name(name)?;
+        const TAKEN: [&str; 10] = [
             "id",
             "tenant_id",
             "version",
@@ -42,9 +39,7 @@ impl Field {
             "updated_since",
             "q",
             "sort",
-            "limit",
             "cursor",
-            "type",
             "search",
         ];
         ensure!(!TAKEN.contains(&name), "{name} is taken");

@@ -23,6 +23,7 @@ use crate::conditions::IfMatch;
 use crate::extract::{Can, PathId, Upload};
 use crate::once::Store;
 use crate::openapi::Operation;
+use crate::percent::percent_encoded;
 use crate::problem::ApiError;
 use crate::reply::{Reply, Resource};
 
@@ -272,15 +273,7 @@ fn disposition(title: &DocumentTitle) -> String {
     let name: String = title.as_str().chars().map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
     let plain = |c: char| if c.is_ascii_graphic() && c != '"' && c != '%' || c == ' ' { c } else { '_' };
     let ascii: String = name.chars().map(plain).collect();
-    let encoded: String = name
-        .bytes()
-        .map(|byte| match byte {
-            b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        })
-        .collect();
-    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", percent_encoded(&name))
 }
 
 #[cfg(test)]

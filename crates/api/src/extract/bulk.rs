@@ -83,7 +83,7 @@ impl<T: ToSchema> PartialSchema for Bulk<T> {
     }
 }
 
-/// Named after what is to be made: `ProjectBodies`.
+/// Named after what is to be made: `ProjectBodyBulk`.
 impl<T: ToSchema> ToSchema for Bulk<T> {
     fn name() -> Cow<'static, str> {
         format!("{}Bulk", T::name()).into()

@@ -85,7 +85,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("token", "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMTlj…"),
     ("token_type", "Bearer"),
     ("transports", "internal"),
-    ("uri", "otpauth://totp/Tenantry:ada@example.com?secret=JBSWY3DPEHPK3PXP&issuer=Tenantry"),
+    ("uri", "otpauth://totp/Tenantry:ada%40example.com?secret=JBSWY3DPEHPK3PXP&issuer=Tenantry"),
     ("userHandle", "AZytLFxAfMCAAD8dXJsqEA"),
     ("userVerification", "required"),
     ("username", "ada@example.com"),

@@ -7,12 +7,13 @@ use tenantry_auth::{Authenticator, LoginError, PasskeyAnswer, Rejection, Securit
 use utoipa::ToSchema;
 
 use super::shapes::{RequestOptions, SignedCredential, object};
-use crate::auth::TokenView;
-use crate::extract::{Body, CameFrom};
+use crate::entering::{Door, Entered, EnteredView};
+use crate::extract::Body;
 use crate::problem::ApiError;
 use crate::reply::Show;
 use crate::routes::Routes;
 use crate::security_events::note;
+use crate::sessions::Keeper;
 
 pub(super) fn routes(routes: &mut Routes) {
     let rejected = StatusCode::UNAUTHORIZED;
@@ -47,6 +48,9 @@ struct FinishBody {
     /// The slug or id of the tenant; may be left out by members of one tenant, and counts for nothing after a ticket.
     #[serde(default)]
     tenant: Option<String>,
+    /// For a session as `/api/v1/auth/session` begins it; tokens if not given.
+    #[serde(default)]
+    keeper: Option<Keeper>,
 }
 
 async fn start(auth: Data<Authenticator>, Body(body): Body<StartBody>) -> Result<Show<QuestionView>, ApiError> {
@@ -56,10 +60,10 @@ async fn start(auth: Data<Authenticator>, Body(body): Body<StartBody>) -> Result
 }
 
 async fn finish(
+    door: Door,
     auth: Data<Authenticator>,
-    CameFrom(_, req): CameFrom,
     Body(body): Body<FinishBody>,
-) -> Result<Show<TokenView>, ApiError> {
+) -> Result<Entered<EnteredView>, ApiError> {
     let (credential, response) = (&body.credential, &body.credential.response);
     let answer = PasskeyAnswer {
         ceremony: &body.ceremony,
@@ -69,9 +73,9 @@ async fn finish(
         signature: &response.signature,
         user: response.user_handle.as_deref(),
     };
-    let entered = auth.enter_by_passkey(answer, body.tenant.as_deref()).await;
-    if let Err(LoginError::Rejected(Rejection::PasskeyCopied(_))) = &entered {
-        note(&req, SecurityEventKind::PasskeyCopied, None);
+    let proven = auth.prove_by_passkey(answer, body.tenant.as_deref(), door.arrival(body.keeper)?).await;
+    if let Err(LoginError::Rejected(Rejection::PasskeyCopied(_))) = &proven {
+        note(&door.req, SecurityEventKind::PasskeyCopied, None);
     }
-    Ok(Show(entered?.into()))
+    door.let_in(proven?, body.keeper, |entered| entered).await
 }

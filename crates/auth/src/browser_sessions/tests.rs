@@ -3,6 +3,7 @@ use std::sync::Arc;
 use tenantry_tenancy::{Role, Tenant};
 
 use super::*;
+use crate::HostTenant;
 use crate::testing::World;
 use crate::testing::world::PASSWORD;
 use crate::{Credential, Origin, Principal};
@@ -18,6 +19,7 @@ fn attempt() -> LoginAttempt<'static> {
         code: None,
         origin: Origin::default(),
         device: None,
+        host: &HostTenant::Anybodys,
     }
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use tenantry_tenancy::Role;
 
 use super::*;
+use crate::HostTenant;
 use crate::testing::World;
 use crate::testing::world::PASSWORD;
 use crate::{LoginAttempt, Origin, Tokens};
@@ -15,15 +16,28 @@ async fn enrolled() -> (World, UserId, TotpSecret, Vec<String>) {
     let world = World::new().await;
     let acme = world.add_tenant("acme");
     let user = world.add_person(ADA, &[(&acme, Role::Member)]).await;
-    let secret = world.authenticator.begin_totp(user, PASSWORD).await.unwrap();
+    let (_, secret) = world.authenticator.begin_totp(user, PASSWORD, None).await.unwrap();
     let code = secret.code_at(world.authenticator.clock.now());
-    let codes = world.authenticator.confirm_totp(user, &code, RequestId::generate()).await.unwrap();
+    let codes = confirm(&world, user, &code).await.unwrap();
     (world, user, secret, codes)
+}
+
+async fn confirm(world: &World, user: UserId, code: &str) -> Result<Vec<String>, FactorError> {
+    let confirmed = world.authenticator.confirm_totp(user, SessionId::generate(), code, RequestId::generate());
+    Ok(confirmed.await?.1)
 }
 
 async fn log_in(world: &World, code: Option<&str>) -> Result<Tokens, LoginError> {
     let origin = Origin::default();
-    let attempt = LoginAttempt { email: ADA, password: PASSWORD, tenant: None, code, origin, device: None };
+    let attempt = LoginAttempt {
+        email: ADA,
+        password: PASSWORD,
+        tenant: None,
+        code,
+        origin,
+        device: None,
+        host: &HostTenant::Anybodys,
+    };
     world.authenticator.login(attempt).await
 }
 
@@ -57,6 +71,7 @@ async fn a_code_without_the_password_tells_nothing() {
         code,
         origin: Origin::default(),
         device: None,
+        host: &HostTenant::Anybodys,
     };
 
     for code in [None, Some(code.as_str()), Some("000000")] {
@@ -68,11 +83,11 @@ async fn a_code_without_the_password_tells_nothing() {
 #[tokio::test(start_paused = true)]
 async fn each_recovery_code_stands_in_once() {
     let (world, user, _, codes) = enrolled().await;
-    assert_eq!((codes.len(), world.authenticator.second_factor(user).await.unwrap()), (10, Some(10)));
+    assert_eq!((codes.len(), world.authenticator.recovery_left(user).await.unwrap()), (10, 10));
 
     assert!(log_in(&world, Some(&codes[3].to_uppercase())).await.is_ok());
     assert!(is_rejected(log_in(&world, Some(&codes[3])).await));
-    assert_eq!(world.authenticator.second_factor(user).await.unwrap(), Some(9));
+    assert_eq!(world.authenticator.recovery_left(user).await.unwrap(), 9);
 
     let renewed = renew(&world, user, PASSWORD, &codes[4]).await.unwrap();
     assert!(is_rejected(log_in(&world, Some(&codes[5])).await));
@@ -105,16 +120,14 @@ async fn an_enrolment_needs_the_password_and_a_first_code() {
     let user = world.add_person(ADA, &[(&acme, Role::Member)]).await;
     let auth = &world.authenticator;
 
-    assert!(matches!(auth.begin_totp(user, "wrong").await, Err(FactorError::WrongPassword)));
-    let refused = auth.confirm_totp(user, "000000", RequestId::generate()).await;
-    assert!(matches!(refused, Err(FactorError::NotEnrolled)));
-    auth.begin_totp(user, PASSWORD).await.unwrap();
+    assert!(matches!(auth.begin_totp(user, "wrong", None).await, Err(FactorError::WrongPassword)));
+    assert!(matches!(confirm(&world, user, "000000").await, Err(FactorError::NotEnrolled)));
+    auth.begin_totp(user, PASSWORD, None).await.unwrap();
     assert!(log_in(&world, None).await.is_ok(), "an enrolment that was not confirmed locks nobody out");
-    let refused = auth.confirm_totp(user, "nonsense", RequestId::generate()).await;
-    assert!(matches!(refused, Err(FactorError::WrongCode)));
-    let secret = auth.begin_totp(user, PASSWORD).await.unwrap();
-    auth.confirm_totp(user, &secret.code_at(auth.clock.now()), RequestId::generate()).await.unwrap();
-    assert!(matches!(auth.begin_totp(user, PASSWORD).await, Err(FactorError::Enrolled)));
+    assert!(matches!(confirm(&world, user, "nonsense").await, Err(FactorError::WrongCode)));
+    let (_, secret) = auth.begin_totp(user, PASSWORD, None).await.unwrap();
+    confirm(&world, user, &secret.code_at(auth.clock.now())).await.unwrap();
+    assert!(matches!(auth.begin_totp(user, PASSWORD, None).await, Err(FactorError::Enrolled)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,4 +143,35 @@ async fn removing_it_needs_both_factors() {
 
     assert!(log_in(&world, None).await.is_ok());
     assert!(matches!(remove(PASSWORD, &codes[1]).await, Err(FactorError::NotEnrolled)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_factor_ends_the_other_sessions_and_the_one_it_is_enrolled_in_goes_on() {
+    let world = World::new().await;
+    let acme = world.add_tenant("acme");
+    let user = world.add_person(ADA, &[(&acme, Role::Member)]).await;
+    let (kept, other) = (log_in(&world, None).await.unwrap(), log_in(&world, None).await.unwrap());
+    let session = world.authenticate(&kept.access).await.unwrap().session().unwrap();
+
+    let (_, secret) = world.authenticator.begin_totp(user, PASSWORD, None).await.unwrap();
+    let code = secret.code_at(world.authenticator.clock.now());
+    world.authenticator.confirm_totp(user, session, &code, RequestId::generate()).await.unwrap();
+    world.poll().await;
+
+    assert!(world.authenticate(&kept.access).await.is_ok());
+    assert!(world.authenticate(&other.access).await.is_err());
+    assert!(world.authenticator.refresh(&other.refresh).await.is_err());
+    assert!(world.authenticator.session_store.proved_factor(session).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_last_factor_goes_what_was_proved_by_it() {
+    let (world, user, _, codes) = enrolled().await;
+    let tokens = log_in(&world, Some(&codes[0])).await.unwrap();
+    let session = world.authenticate(&tokens.access).await.unwrap().session().unwrap();
+    assert!(world.authenticator.session_store.proved_factor(session).await.unwrap());
+
+    world.authenticator.remove_totp(user, PASSWORD, &codes[1], RequestId::generate()).await.unwrap();
+
+    assert!(!world.authenticator.session_store.proved_factor(session).await.unwrap());
 }

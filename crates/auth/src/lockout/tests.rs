@@ -1,6 +1,7 @@
 use tenantry_tenancy::Role;
 
 use super::*;
+use crate::HostTenant;
 use crate::testing::World;
 use crate::testing::world::PASSWORD;
 use crate::{LoginAttempt, LoginError, Origin, Rejection, Tokens};
@@ -21,7 +22,15 @@ async fn log_in(
     device: Option<&DeviceToken>,
 ) -> Result<Tokens, LoginError> {
     let (origin, device) = (Origin { address: address.parse().ok() }, device.map(DeviceToken::reveal));
-    let attempt = LoginAttempt { email: ADA, password, tenant: None, code: None, origin, device: device.as_deref() };
+    let attempt = LoginAttempt {
+        email: ADA,
+        password,
+        tenant: None,
+        code: None,
+        origin,
+        device: device.as_deref(),
+        host: &HostTenant::Anybodys,
+    };
     world.authenticator.login(attempt).await
 }
 

@@ -253,8 +253,8 @@ fn a_slug_that_looks_like_an_id_does_not_stand_in_for_the_tenant_of_that_id() {
     let id: TenantId = "a18f0c5e-7f6a-4cc0-8000-3f1d5c9b2a10".parse().unwrap();
     let both = [membership(TenantId::random(), &id.to_string()), membership(id, "acme")];
 
-    assert_eq!(choose(&both, Some(&id.to_string())).unwrap(), &both[1]);
-    assert_eq!(choose(&both[..1], Some(&id.to_string())).unwrap(), &both[0]);
+    assert_eq!(choose(&both, Some(&id.to_string()), &HostTenant::Anybodys).unwrap(), &both[1]);
+    assert_eq!(choose(&both[..1], Some(&id.to_string()), &HostTenant::Anybodys).unwrap(), &both[0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,9 +278,10 @@ async fn a_login_in_flight_ends_with_the_password_or_the_factor_that_it_did_not_
     };
     assert!(begin(proof(false)).await.is_ok() && browser(proof(false)).await.is_some());
 
-    let secret = world.authenticator.begin_totp(user, PASSWORD).await.unwrap();
+    let (_, secret) = world.authenticator.begin_totp(user, PASSWORD, None).await.unwrap();
     let code = secret.code_at(world.authenticator.clock.now());
-    world.authenticator.confirm_totp(user, &code, RequestId::generate()).await.unwrap();
+    let confirmed = world.authenticator.confirm_totp(user, SessionId::generate(), &code, RequestId::generate());
+    confirmed.await.unwrap();
 
     assert!(begin(proof(false)).await.is_err() && browser(proof(false)).await.is_none(), "without the factor");
     assert!(begin(proof(true)).await.is_ok() && browser(proof(true)).await.is_some());

@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 use tenantry_tenancy::{Role, Tenant};
 
 use super::*;
+use crate::HostTenant;
 use crate::testing::world::PASSWORD;
 use crate::testing::{SoftPasskey, World};
+use crate::tickets::Purpose;
+use crate::{Arrival, LoginAttempt, LoginError, Origin, Rejection, Tokens};
 
 const ADA: &str = "ada@acme.example";
 const BOB: &str = "bob@acme.example";
@@ -43,7 +46,12 @@ impl Stage {
     }
 
     async fn offer(&self, user: UserId) -> (String, Value) {
-        let offer = self.auth().begin_passkey(user, PASSWORD).await.unwrap();
+        let code = URL_SAFE_NO_PAD.encode(opaque::random::<8>()).to_lowercase();
+        let has_factor = self.auth().has_factor(user).await.unwrap();
+        if has_factor {
+            self.world.store.add_recovery_code(user, &code);
+        }
+        let offer = self.auth().begin_passkey(user, PASSWORD, has_factor.then_some(&code)).await.unwrap();
         (offer.ceremony.reveal(), json!({ "challenge": offer.challenge, "user": { "id": offer.user.0 } }))
     }
 
@@ -60,7 +68,8 @@ impl Stage {
             attestation: text(&made["response"]["attestationObject"]),
         };
         let name = PasskeyName::parse("laptop".to_owned()).unwrap();
-        Ok(self.auth().finish_passkey(user, made, name, RequestId::generate()).await?.1)
+        let added = self.auth().finish_passkey((user, SessionId::generate()), made, name, RequestId::generate());
+        Ok(added.await?.codes)
     }
 
     async fn ask(&self, ticket: Option<&str>) -> (String, Value) {
@@ -83,7 +92,18 @@ impl Stage {
             signature: text(&response["signature"]),
             user: response["userHandle"].as_str(),
         };
-        self.auth().enter_by_passkey(answer, None).await
+        let proven = self.auth().prove_by_passkey(answer, None, Arrival::default()).await?;
+        self.auth().let_in(proven).await
+    }
+
+    /// Logs in with password and passkey.
+    async fn enter_by_both(&self, device: &mut SoftPasskey) -> Result<Tokens, LoginError> {
+        let (ceremony, options) = self.ask(Some(&self.ticket().await)).await;
+        self.answer(&ceremony, &device.sign(&options)).await
+    }
+
+    async fn remove(&self, user: UserId, id: PasskeyId, proof: (&str, &str)) -> Result<Option<Email>, FactorError> {
+        self.auth().remove_passkey(user, id, proof, RequestId::generate()).await
     }
 
     async fn ticket(&self) -> String {
@@ -295,7 +315,7 @@ async fn a_credential_is_registered_once() {
     for _ in 1..MOST_PASSKEYS {
         stage.passkey(stage.ada).await;
     }
-    assert!(matches!(stage.add(stage.ada, &mut stage.device()).await, Err(PasskeyError::Taken)));
+    assert!(matches!(stage.add(stage.ada, &mut stage.device()).await, Err(PasskeyError::TooMany)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,10 +346,11 @@ async fn a_removed_or_unknown_passkey_is_no_answer() {
     let mut device = stage.passkey(stage.ada).await;
     assert_eq!(flaw(stage.enter(&mut stage.device()).await), Flaw::Unknown);
     let id = stage.auth().passkeys(stage.ada).await.unwrap().first().unwrap().id;
+    stage.world.store.add_recovery_code(stage.ada, "a code");
 
-    assert!(!stage.auth().remove_passkey(stage.bob, id, RequestId::generate()).await.unwrap());
+    assert!(stage.remove(stage.bob, id, (PASSWORD, "a code")).await.unwrap().is_none());
     stage.enter(&mut device).await.unwrap();
-    assert!(stage.auth().remove_passkey(stage.ada, id, RequestId::generate()).await.unwrap());
+    assert!(stage.remove(stage.ada, id, (PASSWORD, "a code")).await.unwrap().is_some());
 
     assert_eq!(flaw(stage.enter(&mut device).await), Flaw::Unknown);
     assert!(stage.world.log_in(ADA, PASSWORD, None).await.is_ok(), "it was the last factor");
@@ -349,13 +370,14 @@ async fn after_the_password_a_passkey_or_a_recovery_code_is_the_second_factor() 
     signed["response"]["userHandle"] = Value::Null;
 
     stage.answer(&ceremony, &signed).await.unwrap();
-    let attempt = crate::LoginAttempt {
+    let attempt = LoginAttempt {
         email: ADA,
         password: PASSWORD,
         tenant: None,
         code: codes.first().map(String::as_str),
-        origin: crate::Origin::default(),
+        origin: Origin::default(),
         device: None,
+        host: &HostTenant::Anybodys,
     };
     assert!(stage.auth().login(attempt).await.is_ok());
     assert!(stage.auth().login(attempt).await.is_err(), "a code is good once");
@@ -392,7 +414,99 @@ async fn a_passkey_is_all_that_a_tenant_may_require() {
 async fn adding_one_needs_the_password() {
     let stage = Stage::new().await;
 
-    let refused = stage.auth().begin_passkey(stage.ada, "not the password").await;
+    let refused = stage.auth().begin_passkey(stage.ada, "not the password", None).await;
 
     assert!(matches!(refused, Err(PasskeyError::Factor(FactorError::WrongPassword))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_one_needs_both_factors() {
+    let stage = Stage::new().await;
+    stage.passkey(stage.ada).await;
+    let id = stage.auth().passkeys(stage.ada).await.unwrap().first().unwrap().id;
+    stage.world.store.add_recovery_code(stage.ada, "a code");
+
+    let refused = stage.remove(stage.ada, id, ("not the password", "a code")).await;
+    assert!(matches!(refused, Err(FactorError::WrongPassword)), "{refused:?}");
+    let refused = stage.remove(stage.ada, id, (PASSWORD, "000000")).await;
+    assert!(matches!(refused, Err(FactorError::WrongCode)), "{refused:?}");
+    assert_eq!(stage.remove(stage.ada, id, (PASSWORD, "a code")).await.unwrap().unwrap().as_str(), ADA);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_a_factor_proves_it_before_another_is_added() {
+    let stage = Stage::new().await;
+    let (early, options) = stage.offer(stage.ada).await;
+    let made = stage.device().make(&options);
+    stage.passkey(stage.ada).await;
+
+    for code in [None, Some("000000")] {
+        let refused = stage.auth().begin_passkey(stage.ada, PASSWORD, code).await;
+        assert!(matches!(refused, Err(PasskeyError::Factor(FactorError::CodeMissing | FactorError::WrongCode))));
+        let refused = stage.auth().begin_totp(stage.ada, PASSWORD, code).await;
+        assert!(matches!(refused, Err(FactorError::CodeMissing | FactorError::WrongCode)));
+    }
+    let refused = stage.finish(stage.ada, &early, &made).await;
+    assert_eq!(flaw_of_new(refused), Flaw::Ceremony, "begun when there was none to prove");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_passkey_ends_the_other_sessions() {
+    let stage = Stage::new().await;
+    let tokens = stage.world.log_in(ADA, PASSWORD, None).await.unwrap();
+    let bobs = stage.world.log_in(BOB, PASSWORD, None).await.unwrap();
+
+    stage.passkey(stage.ada).await;
+    let again = stage.enter(&mut stage.passkey(stage.ada).await).await.unwrap();
+    stage.passkey(stage.ada).await;
+
+    assert!(stage.auth().refresh(&tokens.refresh).await.is_err());
+    assert!(stage.auth().refresh(&again.refresh).await.is_ok(), "another passkey ends none");
+    assert!(stage.auth().refresh(&bobs.refresh).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn logging_in_with_password_and_passkey_locks_nobody_out() {
+    let stage = Stage::new().await;
+    let mut device = stage.passkey(stage.ada).await;
+
+    for _ in 0..12 {
+        let tokens = stage.enter_by_both(&mut device).await.unwrap();
+        assert!(tokens.device.is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_logged_in_with_a_passkey_is_known() {
+    let stage = Stage::new().await;
+    let mut device = stage.passkey(stage.ada).await;
+    let known = stage.enter_by_both(&mut device).await.unwrap().device.unwrap().reveal();
+    for _ in 0..8 {
+        assert!(stage.world.log_in(ADA, "not the password", None).await.is_err());
+    }
+
+    let (code, origin) = (None, Origin::default());
+    let attempt = |device| LoginAttempt {
+        email: ADA,
+        password: PASSWORD,
+        tenant: None,
+        code,
+        origin,
+        device,
+        host: &HostTenant::Anybodys,
+    };
+    let refused = stage.auth().login(attempt(None)).await;
+    assert!(matches!(refused, Err(LoginError::Rejected(Rejection::LockedOut))), "{refused:?}");
+    let asked = stage.auth().login(attempt(Some(&known))).await;
+    assert!(matches!(asked, Err(LoginError::SecondFactorRequired(Some(_)))), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_finds_no_place_is_turned_away_before_the_database() {
+    let stage = Stage::new().await;
+    stage.auth().ceremonies.close();
+
+    assert!(matches!(stage.auth().ask_for_passkey(None).await, Err(LoginError::Busy(_))));
+    let refused = stage.answer("tnc_no", &stage.device().sign(&json!({ "challenge": "x" }))).await;
+    assert!(matches!(refused, Err(LoginError::Busy(_))));
 }

@@ -8,9 +8,36 @@ use chrono::{DateTime, Utc};
 use tenantry_tenancy::{RoleGrant, SessionId, StoreError, UserId, Version};
 
 use super::MemoryCredentials;
-use super::memory::{Browser, Session};
+use super::memory::{Browser, Session, State};
 use crate::browser_sessions::{LiveBrowserSession, NewBrowserSession, OwnSession, SessionStore};
 use crate::credentials::TokenDigest;
+
+impl MemoryCredentials {
+    pub(super) fn end_others(&self, state: &mut State, user: UserId, kept: Option<SessionId>, now: DateTime<Utc>) {
+        let is_other = |id: SessionId, it: &Session| Some(id) != kept && it.user == user && it.is_live(now);
+        for (id, other) in state.sessions.iter_mut().filter(|(id, it)| is_other(**id, it)) {
+            other.revoked = true;
+            self.directory.announce_void(*id, Version::REVOKED);
+        }
+    }
+
+    /// Somebody has got a factor in the session that is kept: with the first one their others end.
+    pub(super) fn note_factor(
+        &self,
+        state: &mut State,
+        user: UserId,
+        kept: Option<SessionId>,
+        is_first: bool,
+        now: DateTime<Utc>,
+    ) {
+        if is_first {
+            self.end_others(state, user, kept, now);
+        }
+        if let Some(session) = kept.and_then(|kept| state.sessions.get_mut(&kept)) {
+            session.second_factor = true;
+        }
+    }
+}
 
 #[async_trait]
 impl SessionStore for MemoryCredentials {
@@ -19,7 +46,8 @@ impl SessionStore for MemoryCredentials {
         let mut state = self.state();
         let grant = self.role(&state, user, tenant).filter(|_| state.still_proven(user, proof));
         let Some(grant) = grant else { return Ok(None) };
-        state.sessions.insert(session, Session::new(user, tenant, now, ends_at));
+        let second_factor = proof.second_factor;
+        state.sessions.insert(session, Session { second_factor, ..Session::new(user, tenant, now, ends_at) });
         state.browsers.insert(digest, Browser { session, last_seen_at: now });
         Ok(Some(grant))
     }
@@ -72,12 +100,11 @@ impl SessionStore for MemoryCredentials {
     }
 
     async fn revoke_others(&self, user: UserId, kept: SessionId, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let is_other = |id: SessionId, it: &Session| id != kept && it.user == user && it.is_live(now);
-        for (id, other) in state.sessions.iter_mut().filter(|(id, it)| is_other(**id, it)) {
-            other.revoked = true;
-            self.directory.announce_void(*id, Version::REVOKED);
-        }
+        self.end_others(&mut self.state(), user, Some(kept), now);
         Ok(())
+    }
+
+    async fn proved_factor(&self, session: SessionId) -> Result<bool, StoreError> {
+        Ok(self.state().sessions.get(&session).is_some_and(|session| session.second_factor))
     }
 }

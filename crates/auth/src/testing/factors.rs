@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tenantry_tenancy::{RequestId, StoreError, UserId};
+use tenantry_tenancy::{RequestId, SessionId, StoreError, UserId};
 
 use super::MemoryCredentials;
+use super::memory::State;
 use crate::credentials::TokenDigest;
 use crate::factors::{FactorStore, StoredFactor};
 
@@ -29,6 +30,13 @@ struct Factor {
 }
 
 impl Factors {
+    /// An authenticator that was being enrolled.
+    pub(super) fn forget_unconfirmed(&mut self, user: UserId) {
+        if let Some(factor) = self.0.get_mut(&user).filter(|factor| !factor.is_confirmed) {
+            factor.sealed.clear();
+        }
+    }
+
     /// Recovery codes of somebody without an authenticator, who has lost their last other factor.
     pub(super) fn forget_spare_codes(&mut self, user: UserId) {
         if self.0.get(&user).is_some_and(|factor| !factor.is_confirmed) {
@@ -37,20 +45,39 @@ impl Factors {
     }
 }
 
+impl State {
+    pub(super) fn has_factor(&self, user: UserId) -> bool {
+        self.factors.is_confirmed(user) || self.passkeys.has_any(user)
+    }
+
+    /// With the last factor goes what was proved by it.
+    pub(super) fn forget_factors(&mut self, user: UserId) {
+        if !self.has_factor(user) {
+            self.sessions.values_mut().filter(|it| it.user == user).for_each(|it| it.second_factor = false);
+        }
+    }
+}
+
+impl MemoryCredentials {
+    /// Gives a person one more recovery code.
+    pub fn add_recovery_code(&self, user: UserId, code: &str) {
+        self.state().factors.0.entry(user).or_default().codes.insert(TokenDigest::of(code));
+    }
+}
+
 #[async_trait]
 impl FactorStore for MemoryCredentials {
     async fn factor(&self, user: UserId) -> Result<Option<StoredFactor>, StoreError> {
         let state = self.state();
         let factor = state.factors.0.get(&user).filter(|factor| !factor.sealed.is_empty());
-        Ok(factor.map(|factor| StoredFactor {
-            sealed: factor.sealed.clone(),
-            is_confirmed: factor.is_confirmed,
-            codes_left: factor.codes.len() as u64,
-        }))
+        Ok(factor.map(|factor| StoredFactor { sealed: factor.sealed.clone(), is_confirmed: factor.is_confirmed }))
     }
 
-    async fn begin(&self, user: UserId, sealed: &[u8]) -> Result<bool, StoreError> {
+    async fn begin(&self, user: UserId, sealed: &[u8], proven: bool) -> Result<bool, StoreError> {
         let mut state = self.state();
+        if state.has_factor(user) && !proven {
+            return Ok(false);
+        }
         let factor = state.factors.0.entry(user).or_default();
         if !factor.is_confirmed {
             factor.sealed = sealed.to_vec();
@@ -58,14 +85,30 @@ impl FactorStore for MemoryCredentials {
         Ok(!factor.is_confirmed)
     }
 
-    async fn accept(&self, user: UserId, step: i64, _: DateTime<Utc>, confirm: bool) -> Result<bool, StoreError> {
+    async fn confirm(
+        &self,
+        user: UserId,
+        step: i64,
+        kept: Option<SessionId>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let is_first = !state.has_factor(user);
+        if kept.is_none() && !is_first {
+            return Ok(false);
+        }
+        let factor = state.factors.0.get_mut(&user);
+        let Some(factor) = factor.filter(|it| it.last_step < step && !it.is_confirmed) else { return Ok(false) };
+        (factor.last_step, factor.is_confirmed) = (step, true);
+        self.note_factor(&mut state, user, kept, is_first, now);
+        Ok(true)
+    }
+
+    async fn accept(&self, user: UserId, step: i64, _: DateTime<Utc>) -> Result<bool, StoreError> {
         let mut state = self.state();
         let factor = state.factors.0.get_mut(&user);
-        let Some(factor) = factor.filter(|it| it.last_step < step && it.is_confirmed != confirm) else {
-            return Ok(false);
-        };
-        (factor.last_step, factor.is_confirmed) = (step, true);
-        Ok(true)
+        let accepted = factor.filter(|it| it.last_step < step && it.is_confirmed).map(|it| it.last_step = step);
+        Ok(accepted.is_some())
     }
 
     async fn accept_recovery(&self, user: UserId, digest: &TokenDigest) -> Result<bool, StoreError> {
@@ -82,6 +125,9 @@ impl FactorStore for MemoryCredentials {
     }
 
     async fn remove(&self, user: UserId, _: RequestId) -> Result<bool, StoreError> {
-        Ok(self.state().factors.0.remove(&user).is_some())
+        let mut state = self.state();
+        let is_removed = state.factors.0.remove(&user).is_some();
+        state.forget_factors(user);
+        Ok(is_removed)
     }
 }

@@ -142,7 +142,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn still_proven(&self, user: UserId, proof: &Proof) -> bool {
         self.users.values().any(|(id, hash)| *id == user && *hash == proof.password_hash)
-            && (proof.second_factor || !(self.factors.is_confirmed(user) || self.passkeys.has_any(user)))
+            && (proof.second_factor || !self.has_factor(user))
     }
 }
 
@@ -153,12 +153,13 @@ pub(super) struct Session {
     pub(super) created_at: DateTime<Utc>,
     pub(super) ends_at: DateTime<Utc>,
     pub(super) revoked: bool,
+    pub(super) second_factor: bool,
     pub(super) version: Version,
 }
 
 impl Session {
     pub(super) const fn new(user: UserId, tenant: TenantId, created_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> Self {
-        Self { user, tenant, created_at, ends_at, revoked: false, version: Version::FIRST }
+        Self { user, tenant, created_at, ends_at, revoked: false, second_factor: false, version: Version::FIRST }
     }
 
     pub(super) fn is_live(&self, now: DateTime<Utc>) -> bool {
@@ -317,14 +318,17 @@ impl CredentialStore for MemoryCredentials {
         let NewSession { session, user, tenant, digest, now, expires_at, ends_at, ref ground } = *new;
         let mut state = self.state();
         let latest = match ground {
-            Ground::Proof(proof) => state.still_proven(user, proof).then_some(ends_at),
+            Ground::Proof(proof) => state.still_proven(user, proof).then_some((ends_at, proof.second_factor)),
             Ground::Session(source) => {
-                state.sessions.get(source).filter(|it| it.user == user && it.is_live(now)).map(|it| it.ends_at)
+                let source = state.sessions.get(source).filter(|it| it.user == user && it.is_live(now));
+                source.map(|it| (it.ends_at, it.second_factor))
             }
         };
-        let (Some(latest), Some(grant)) = (latest, self.role(&state, user, tenant)) else { return Ok(None) };
+        let (Some((latest, second_factor)), Some(grant)) = (latest, self.role(&state, user, tenant)) else {
+            return Ok(None);
+        };
         let ends_at = ends_at.min(latest);
-        state.sessions.insert(session, Session::new(user, tenant, now, ends_at));
+        state.sessions.insert(session, Session { second_factor, ..Session::new(user, tenant, now, ends_at) });
         state.tokens.insert(digest, Token { session, expires_at: expires_at.min(ends_at), used: None });
         Ok(Some(Begun { grant, ends_at }))
     }

@@ -9,7 +9,7 @@ use tenantry_tenancy::{RequestId, StoreError, UserId};
 use super::MemoryCredentials;
 use crate::credentials::TokenDigest;
 use crate::passkeys::{
-    Ceremony, CeremonyKind, MOST_PASSKEYS, NewPasskey, OwnPasskey, PasskeyId, PasskeyStore, StoredPasskey,
+    Addition, Ceremony, CeremonyKind, MOST_PASSKEYS, NewPasskey, OwnPasskey, PasskeyId, PasskeyStore, StoredPasskey,
 };
 
 /// Passkeys in the order they came in, and ceremonies under way.
@@ -45,14 +45,24 @@ impl PasskeyStore for MemoryCredentials {
         Ok(ceremonies.remove(digest).filter(|it| now < it.expires_at))
     }
 
-    async fn add_passkey(&self, new: &NewPasskey) -> Result<bool, StoreError> {
-        let kept = &mut self.state().passkeys.kept;
-        let is_taken = kept.iter().any(|(it, _)| it.credential == new.credential);
-        if is_taken || kept.iter().filter(|(it, _)| it.user == new.user).count() >= MOST_PASSKEYS {
-            return Ok(false);
+    async fn add_passkey(&self, new: &NewPasskey) -> Result<Addition, StoreError> {
+        let mut state = self.state();
+        let (kept, is_first) = (&state.passkeys.kept, !state.has_factor(new.user));
+        if !is_first && !new.proven {
+            return Ok(Addition::Unproven);
         }
-        kept.push((new.clone(), None));
-        Ok(true)
+        if kept.iter().filter(|(it, _)| it.user == new.user).count() >= MOST_PASSKEYS {
+            return Ok(Addition::TooMany);
+        }
+        if kept.iter().any(|(it, _)| it.credential == new.credential) {
+            return Ok(Addition::Taken);
+        }
+        state.passkeys.kept.push((new.clone(), None));
+        if is_first {
+            state.factors.forget_unconfirmed(new.user);
+        }
+        self.note_factor(&mut state, new.user, Some(new.session), is_first, new.now);
+        Ok(Addition::Added)
     }
 
     async fn passkeys_of(&self, user: UserId) -> Result<Vec<OwnPasskey>, StoreError> {
@@ -93,6 +103,7 @@ impl PasskeyStore for MemoryCredentials {
         if is_removed && !state.passkeys.kept.iter().any(|(it, _)| it.user == user) {
             state.factors.forget_spare_codes(user);
         }
+        state.forget_factors(user);
         Ok(is_removed)
     }
 }

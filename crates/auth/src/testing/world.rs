@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
-use tenantry_tenancy::{ApiKeyId, Clock, Email, PermissionSet, Role, SessionId, Tenant, UserId, Version};
+use tenantry_tenancy::{ApiKeyId, Clock, Email, PermissionSet, RequestId, Role, SessionId, Tenant, UserId, Version};
 
 use super::{MemoryApiKeys, MemoryAttempts, MemoryCredentials, MemoryDirectory, SettableClock, tenant, weak_passwords};
+use crate::HostTenant;
 use crate::api_keys::{ApiKeyText, ApiKeys, KeyEnvironment, StoredApiKey};
 use crate::authenticator::{Authenticator, Credential, Origin, Parts};
 use crate::credentials::TokenDigest;
@@ -16,10 +17,17 @@ use crate::principal::Principal;
 use crate::rejections::{AuthError, LoginError};
 use crate::tokens::{Holder, TokenSettings};
 use crate::watch::Watch;
-use crate::{RelyingParty, Sealer};
+use crate::{Addition, NewPasskey, PasskeyId, PasskeyName, PasskeyStore, PublicKey, RelyingParty, Sealer};
 
 /// The password of everybody in a [`World`].
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The base point of Ed25519 (RFC 8032, section 5.1).
+const POINT: [u8; 32] = {
+    let mut point = [0x66; 32];
+    point[0] = 0x58;
+    point
+};
 
 /// A small world of tenants and people. Its feed is polled when a test says so.
 #[derive(Debug)]
@@ -99,7 +107,15 @@ impl World {
     /// Logs somebody in.
     pub async fn log_in(&self, email: &str, password: &str, tenant: Option<&str>) -> Result<Tokens, LoginError> {
         self.authenticator
-            .login(LoginAttempt { email, password, tenant, code: None, origin: Origin::default(), device: None })
+            .login(LoginAttempt {
+                email,
+                password,
+                tenant,
+                code: None,
+                origin: Origin::default(),
+                device: None,
+                host: &HostTenant::Anybodys,
+            })
             .await
     }
 
@@ -119,6 +135,25 @@ impl World {
             self.store.join(user, tenant.id, *role);
         }
         user
+    }
+
+    /// Gives a person a passkey, as if they had added it in this session.
+    pub async fn add_passkey(&self, user: UserId, session: SessionId) {
+        let id = PasskeyId::generate();
+        let new = NewPasskey {
+            id,
+            user,
+            credential: id.as_uuid().as_bytes().to_vec(),
+            key: PublicKey::from_bytes(&POINT).expect("it is a point of the curve"),
+            counter: 0,
+            name: PasskeyName::parse("laptop".to_owned()).expect("it is a name"),
+            session,
+            proven: true,
+            now: self.clock.now(),
+            request: RequestId::generate(),
+        };
+        let added = self.store.add_passkey(&new).await.expect("memory answers");
+        assert_eq!(added, Addition::Added);
     }
 
     /// A key of somebody new in the tenant, with all scopes; `terms` may change whatever it has.

@@ -1,4 +1,5 @@
-//! The sessions of people, through the functions of `migrations/registry/0007_browser_sessions`.
+//! The sessions of people, through the functions of `migrations/registry/0007_browser_sessions` and
+//! `0024_proven_factors`.
 
 use std::time::Duration;
 
@@ -57,6 +58,9 @@ mod registry {
 
         #[sql_name = "registry.revoke_other_sessions"]
         fn revoke_other_sessions(person: Uuid, kept: Uuid, moment: Timestamptz) -> BigInt;
+
+        #[sql_name = "registry.proved_factor"]
+        fn proved_factor(session: Uuid) -> Bool;
     }
 }
 
@@ -125,5 +129,10 @@ impl SessionStore for PgDirectory {
         let question = diesel::select(registry::revoke_other_sessions(user.as_uuid(), kept.as_uuid(), now));
         self.pool.load::<_, i64, _>(question).await?;
         Ok(())
+    }
+
+    async fn proved_factor(&self, session: SessionId) -> Result<bool, StoreError> {
+        let question = diesel::select(registry::proved_factor(session.as_uuid()));
+        Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 }

@@ -1,11 +1,11 @@
-//! Second factors, through the functions of `migrations/registry/0016_second_factors`.
+//! Second factors, through the functions of `migrations/registry/0016_second_factors` and `0024_proven_factors`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Bytea, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Bytea, Uuid as SqlUuid};
 use tenantry_auth::{FactorStore, StoredFactor, TokenDigest};
-use tenantry_tenancy::{RequestId, StoreError, UserId};
+use tenantry_tenancy::{RequestId, SessionId, StoreError, UserId};
 
 use super::PgDirectory;
 use crate::rows::trusted;
@@ -16,17 +16,18 @@ struct FactorRow {
     secret: Vec<u8>,
     #[diesel(sql_type = Bool)]
     is_confirmed: bool,
-    #[diesel(sql_type = BigInt)]
-    codes_left: i64,
 }
 
 mod registry {
-    use diesel::sql_types::{Array, BigInt, Bool, Bytea, Timestamptz, Uuid};
+    use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable, Timestamptz, Uuid};
 
     #[diesel::declare_sql_function]
     extern "SQL" {
         #[sql_name = "registry.begin_totp"]
-        fn begin_totp(person: Uuid, sealed: Bytea) -> Bool;
+        fn begin_totp(person: Uuid, sealed: Bytea, proven: Bool) -> Bool;
+
+        #[sql_name = "registry.confirm_totp"]
+        fn confirm_totp(person: Uuid, step: BigInt, kept: Nullable<Uuid>, moment: Timestamptz) -> Bool;
 
         #[sql_name = "registry.accept_totp"]
         fn accept_totp(person: Uuid, step: BigInt, moment: Timestamptz, confirms: Bool) -> Bool;
@@ -50,17 +51,28 @@ impl FactorStore for PgDirectory {
     async fn factor(&self, user: UserId) -> Result<Option<StoredFactor>, StoreError> {
         let question = diesel::sql_query("SELECT * FROM registry.totp_factor($1)").bind::<SqlUuid, _>(user.as_uuid());
         let Some(row) = self.pool.load::<_, FactorRow, _>(question).await?.pop() else { return Ok(None) };
-        let codes_left = trusted(u64::try_from(row.codes_left))?;
-        Ok(Some(StoredFactor { sealed: row.secret, is_confirmed: row.is_confirmed, codes_left }))
+        Ok(Some(StoredFactor { sealed: row.secret, is_confirmed: row.is_confirmed }))
     }
 
-    async fn begin(&self, user: UserId, sealed: &[u8]) -> Result<bool, StoreError> {
-        let question = diesel::select(registry::begin_totp(user.as_uuid(), sealed));
+    async fn begin(&self, user: UserId, sealed: &[u8], proven: bool) -> Result<bool, StoreError> {
+        let question = diesel::select(registry::begin_totp(user.as_uuid(), sealed, proven));
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 
-    async fn accept(&self, user: UserId, step: i64, now: DateTime<Utc>, confirm: bool) -> Result<bool, StoreError> {
-        let question = diesel::select(registry::accept_totp(user.as_uuid(), step, now, confirm));
+    async fn confirm(
+        &self,
+        user: UserId,
+        step: i64,
+        kept: Option<SessionId>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let kept = kept.map(SessionId::as_uuid);
+        let question = diesel::select(registry::confirm_totp(user.as_uuid(), step, kept, now));
+        Ok(self.pool.load::<_, bool, _>(question).await? == [true])
+    }
+
+    async fn accept(&self, user: UserId, step: i64, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let question = diesel::select(registry::accept_totp(user.as_uuid(), step, now, false));
         Ok(self.pool.load::<_, bool, _>(question).await? == [true])
     }
 

@@ -1,4 +1,5 @@
-//! Passkeys and their ceremonies, through the functions of `migrations/registry/0019_passkeys`.
+//! Passkeys and their ceremonies, through the functions of `migrations/registry/0021_passkeys` and
+//! `0024_proven_factors`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -6,8 +7,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use tenantry_auth::passkeys::MOST_PASSKEYS;
 use tenantry_auth::{
-    Ceremony, CeremonyKind, NewPasskey, OwnPasskey, PasskeyId, PasskeyName, PasskeyStore, PublicKey, StoredPasskey,
-    TokenDigest,
+    Addition, Ceremony, CeremonyKind, NewPasskey, OwnPasskey, PasskeyId, PasskeyName, PasskeyStore, PublicKey,
+    StoredPasskey, TokenDigest,
 };
 use tenantry_tenancy::{RequestId, StoreError, TenantId, UserId};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ struct CeremonyRow {
     user_id: Option<Uuid>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     tenant_id: Option<Uuid>,
+    #[diesel(sql_type = Bool)]
+    second_factor: bool,
     #[diesel(sql_type = Timestamptz)]
     expires_at: DateTime<Utc>,
 }
@@ -71,11 +74,24 @@ impl TryFrom<StoredRow> for StoredPasskey {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a ceremony has as many columns")]
 mod registry {
-    use diesel::sql_types::{BigInt, Timestamptz, Uuid};
+    use diesel::sql_types::{BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid};
 
     #[diesel::declare_sql_function]
     extern "SQL" {
+        #[sql_name = "registry.begin_passkey_ceremony"]
+        fn begin_passkey_ceremony(
+            digest: Bytea,
+            kind: Text,
+            challenge: Bytea,
+            person: Nullable<Uuid>,
+            tenant: Nullable<Uuid>,
+            proven: Bool,
+            moment: Timestamptz,
+            ends: Timestamptz,
+        ) -> Bool;
+
         #[sql_name = "registry.use_passkey"]
         fn use_passkey(passkey: Uuid, signed: BigInt, moment: Timestamptz) -> Bool;
 
@@ -85,23 +101,25 @@ mod registry {
 }
 
 #[derive(QueryableByName)]
-struct Done {
-    #[diesel(sql_type = Bool)]
-    done: bool,
+struct AdditionRow {
+    #[diesel(sql_type = Text)]
+    outcome: String,
 }
 
 #[async_trait]
 impl PasskeyStore for PgDirectory {
     async fn begin_ceremony(&self, ceremony: &Ceremony, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let question = diesel::sql_query("SELECT registry.begin_passkey_ceremony($1, $2, $3, $4, $5, $6, $7) AS done")
-            .bind::<Bytea, _>(ceremony.digest.as_bytes().as_slice())
-            .bind::<Text, _>(ceremony.kind.as_str())
-            .bind::<Bytea, _>(ceremony.challenge.as_bytes().as_slice())
-            .bind::<Nullable<SqlUuid>, _>(ceremony.user.map(UserId::as_uuid))
-            .bind::<Nullable<SqlUuid>, _>(ceremony.tenant.map(TenantId::as_uuid))
-            .bind::<Timestamptz, _>(now)
-            .bind::<Timestamptz, _>(ceremony.expires_at);
-        self.pool.load::<_, Done, _>(question).await?;
+        let question = diesel::select(registry::begin_passkey_ceremony(
+            ceremony.digest.as_bytes().as_slice(),
+            ceremony.kind.as_str(),
+            ceremony.challenge.as_bytes().as_slice(),
+            ceremony.user.map(UserId::as_uuid),
+            ceremony.tenant.map(TenantId::as_uuid),
+            ceremony.second_factor,
+            now,
+            ceremony.expires_at,
+        ));
+        self.pool.load::<_, bool, _>(question).await?;
         Ok(())
     }
 
@@ -111,7 +129,7 @@ impl PasskeyStore for PgDirectory {
         kind: CeremonyKind,
         now: DateTime<Utc>,
     ) -> Result<Option<Ceremony>, StoreError> {
-        let question = diesel::sql_query("SELECT * FROM registry.take_passkey_ceremony($1, $2, $3)")
+        let question = diesel::sql_query("SELECT * FROM registry.take_ceremony($1, $2, $3)")
             .bind::<Bytea, _>(token.as_bytes().as_slice())
             .bind::<Text, _>(kind.as_str())
             .bind::<Timestamptz, _>(now);
@@ -122,22 +140,33 @@ impl PasskeyStore for PgDirectory {
             challenge: TokenDigest::from_bytes(trusted(<[u8; 32]>::try_from(row.challenge.as_slice()))?),
             user: row.user_id.map(UserId::from_uuid),
             tenant: row.tenant_id.map(TenantId::from_uuid),
+            second_factor: row.second_factor,
             expires_at: row.expires_at,
         }))
     }
 
-    async fn add_passkey(&self, new: &NewPasskey) -> Result<bool, StoreError> {
-        let question = diesel::sql_query("SELECT registry.add_passkey($1, $2, $3, $4, $5, $6, $7, $8, $9) AS done")
-            .bind::<SqlUuid, _>(new.id.as_uuid())
-            .bind::<SqlUuid, _>(new.user.as_uuid())
-            .bind::<Bytea, _>(new.credential.as_slice())
-            .bind::<Bytea, _>(new.key.to_bytes())
-            .bind::<BigInt, _>(i64::from(new.counter))
-            .bind::<Text, _>(new.name.as_str())
-            .bind::<BigInt, _>(trusted(i64::try_from(MOST_PASSKEYS))?)
-            .bind::<Timestamptz, _>(new.now)
-            .bind::<SqlUuid, _>(new.request.as_uuid());
-        Ok(self.pool.load::<_, Done, _>(question).await?.iter().any(|it| it.done))
+    async fn add_passkey(&self, new: &NewPasskey) -> Result<Addition, StoreError> {
+        let question =
+            diesel::sql_query("SELECT registry.add_passkey($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS outcome")
+                .bind::<SqlUuid, _>(new.id.as_uuid())
+                .bind::<SqlUuid, _>(new.user.as_uuid())
+                .bind::<Bytea, _>(new.credential.as_slice())
+                .bind::<Bytea, _>(new.key.to_bytes())
+                .bind::<BigInt, _>(i64::from(new.counter))
+                .bind::<Text, _>(new.name.as_str())
+                .bind::<BigInt, _>(trusted(i64::try_from(MOST_PASSKEYS))?)
+                .bind::<SqlUuid, _>(new.session.as_uuid())
+                .bind::<Bool, _>(new.proven)
+                .bind::<Timestamptz, _>(new.now)
+                .bind::<SqlUuid, _>(new.request.as_uuid());
+        let row = self.pool.load::<_, AdditionRow, _>(question).await?.pop();
+        match row.as_ref().map(|row| row.outcome.as_str()) {
+            Some("added") => Ok(Addition::Added),
+            Some("unproven") => Ok(Addition::Unproven),
+            Some("too_many") => Ok(Addition::TooMany),
+            Some("taken") => Ok(Addition::Taken),
+            outcome => Err(StoreError::internal(format!("unknown outcome {outcome:?}"))),
+        }
     }
 
     async fn passkeys_of(&self, user: UserId) -> Result<Vec<OwnPasskey>, StoreError> {

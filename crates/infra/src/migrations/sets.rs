@@ -38,6 +38,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     21 "0021_passkeys",
     22 "0022_client_usage",
     23 "0023_invoices",
+    24 "0024_proven_factors",
 );
 
 /// The tables of tenants: once per schema that has them.

@@ -14,8 +14,8 @@ impl ApiKeyRepo for MemoryKeys {
         self.find(id).await
     }
 
-    async fn list(&mut self, query: PageQuery) -> Result<Page<ApiKey>, StoreError> {
-        Ok(Page::cut(self.0.clone(), query.limit, |key| key.id.as_uuid()))
+    async fn list(&mut self, page: &PageQuery) -> Result<Page<ApiKey>, StoreError> {
+        Ok(Page::cut(self.0.clone(), page.limit, |key| key.id.as_uuid()))
     }
 
     async fn insert(&mut self, new: &NewApiKey) -> Result<(), ApiKeyError> {
