@@ -13,7 +13,7 @@ use crate::problem::ApiError;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     pub(crate) limit: Option<Limit>,
     /// Where the last page ended.
@@ -85,7 +85,7 @@ type TaskList<'a> = List<'a, TaskOrder, Position>;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusFilter {
-    /// How many at the most.
+    /// How many at the most. Of large ones fewer come, and then there is a next page.
     #[param(inline)]
     limit: Option<Limit>,
     /// Where the last page ended.
