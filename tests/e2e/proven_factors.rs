@@ -177,6 +177,23 @@ async fn a_person_gets_a_mail_of_every_factor_that_comes_or_goes() {
     assert!(suite.mail_to(&address, 4).await.contains("Your authenticator was removed"));
 }
 
+#[tokio::test]
+async fn recovery_codes_stay_until_the_last_factor_goes() {
+    let suite = suite().await;
+    let ada = Owner::new(&suite).await;
+    ada.device().await;
+    let begun = ada.caller.post("/api/v1/me/totp", ada.proof().await).await.expect(200);
+    let confirmed = ada.caller.post("/api/v1/me/totp/confirm", json!({ "code": code(&begun) })).await.expect(200);
+    let proof = |at: usize| json!({ "password": ada.person.password, "code": confirmed.json["recovery_codes"][at] });
+
+    ada.caller.post("/api/v1/me/totp/remove", proof(0)).await.expect(204);
+
+    let id = text(&ada.caller.get(OWN).await.expect(200).json["data"][0]["id"]);
+    ada.caller.post(REGISTER, proof(1)).await.expect(200);
+    ada.caller.post(&format!("{OWN}/{id}/remove"), proof(2)).await.expect(204);
+    assert_eq!(ada.caller.get("/api/v1/me/factors").await.expect(200).json["recovery_codes"], 0);
+}
+
 /// Logs in with password and passkey.
 async fn enter_by_both(suite: &Suite, ada: &Owner, device: &mut SoftPasskey) -> Response {
     let needed = post(suite, TOKEN, &ada.person.credentials()).await.expect(401).json;

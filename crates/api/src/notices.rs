@@ -29,7 +29,7 @@ impl Notice {
             ),
             Self::AuthenticatorRemoved => (
                 "Your authenticator was removed",
-                "The authenticator of your account was removed, and its recovery codes are void.\n\n\
+                "The authenticator of your account was removed: its codes let nobody in any more.\n\n\
                  If it was not you, set another password right away, and enrol an authenticator.\n",
             ),
             Self::PasskeyAdded => (

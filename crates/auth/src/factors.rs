@@ -53,8 +53,8 @@ pub trait FactorStore: Send + Sync {
     /// Gives the person other recovery codes in place of all they had.
     async fn set_recovery(&self, user: UserId, digests: &[TokenDigest], request: RequestId) -> Result<(), StoreError>;
 
-    /// Removes the authenticator with all recovery codes; false if there is none. With the last factor no session has proved
-    /// one any more.
+    /// Removes the authenticator, and with the person's last factor their recovery codes; false if there is none. With the last
+    /// factor no session has proved one any more.
     async fn remove(&self, user: UserId, request: RequestId) -> Result<bool, StoreError>;
 }
 

@@ -175,3 +175,14 @@ async fn with_the_last_factor_goes_what_was_proved_by_it() {
 
     assert!(!world.authenticator.session_store.proved_factor(session).await.unwrap());
 }
+
+#[tokio::test(start_paused = true)]
+async fn recovery_codes_stay_until_the_last_factor_goes() {
+    let (world, user, _, codes) = enrolled().await;
+    world.add_passkey(user, SessionId::generate()).await;
+
+    world.authenticator.remove_totp(user, PASSWORD, &codes[0], RequestId::generate()).await.unwrap();
+
+    assert_eq!(world.authenticator.recovery_left(user).await.unwrap(), 9);
+    assert!(renew(&world, user, PASSWORD, &codes[1]).await.is_ok());
+}

@@ -126,8 +126,12 @@ impl FactorStore for MemoryCredentials {
 
     async fn remove(&self, user: UserId, _: RequestId) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let is_removed = state.factors.0.remove(&user).is_some();
+        let Some(removed) = state.factors.0.remove(&user) else { return Ok(false) };
+        if state.has_factor(user) {
+            let codes = removed.codes;
+            state.factors.0.insert(user, Factor { codes, ..Factor::default() });
+        }
         state.forget_factors(user);
-        Ok(is_removed)
+        Ok(true)
     }
 }

@@ -39,6 +39,7 @@ pub const REGISTRY: &[Migration] = migrations!("registry":
     22 "0022_client_usage",
     23 "0023_invoices",
     24 "0024_proven_factors",
+    25 "0025_codes_of_the_last_factor",
 );
 
 /// The tables of tenants: once per schema that has them.
