@@ -158,7 +158,12 @@ pub async fn instance_at(urls: Urls, overrides: &'static [(&'static str, &'stati
     let (send, receive) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let (services, base, server) = instance(&settings(overrides), &Database::at(urls)).await;
+            let mut settings = settings(overrides);
+            // Instances live until the last test has ended, and there are many.
+            if !overrides.iter().any(|(name, _)| *name == "TENANTRY_DATABASE__CONNECTIONS") {
+                settings.database.connections = 4;
+            }
+            let (services, base, server) = instance(&settings, &Database::at(urls)).await;
             send.send((services, base)).ok().unwrap();
             server.await.unwrap();
         });

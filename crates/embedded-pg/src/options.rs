@@ -89,6 +89,8 @@ const COMMON: &[(&str, &str)] = &[
 
 /// The log of changes is bounded because the files may be in memory.
 const TEST: &[(&str, &str)] = &[
+    // Many instances of the service live side by side.
+    ("max_connections", "500"),
     ("fsync", "off"),
     ("full_page_writes", "off"),
     ("autovacuum", "off"),
