@@ -1,6 +1,6 @@
 # Everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench
+.PHONY: help run test lint check bench
 
 CARGO ?= cargo
 # A killed `make` must not leave a server on the port: where there is setpriv, the kernel tells it.
@@ -20,10 +20,12 @@ test: ## Run every test, on a temporary PostgreSQL
 	$(CARGO) test --workspace --doc
 	$(CARGO) test --workspace --test e2e
 
-check: ## Formatting, clippy, documentation, the rules of the architecture
+lint: ## Formatting, clippy, documentation
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+check: lint ## The same, and the rules of the architecture, which `make test` checks too
 	$(CARGO) xtask check
 
 bench: ## Measure the server against pgbench; wants a quiet machine

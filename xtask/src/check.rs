@@ -140,3 +140,15 @@ mod testing {
         found.iter().map(|violation| format!("{}:{}", violation.file.display(), violation.line)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_workspace_keeps_every_rule() {
+        let tree = Tree::around(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+
+        assert_eq!(violations(&tree, RULES).unwrap(), []);
+    }
+}

@@ -119,10 +119,10 @@ fn a_new_resource_builds_and_passes_without_an_edit() {
         "leads::",
         "contracts::",
         "openapi::",
-        "roles::",
-        "isolation::",
-        "bodies::fields",
         "schemas::",
+        "roles::every_route",
+        "bodies::fields::a_field_of_the_wrong_type",
+        "isolation::strangers",
         "migrations::undone",
     ];
     let tests = ["test", "--offline", "--workspace", "--test", "e2e", "--"];

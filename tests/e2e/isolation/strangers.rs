@@ -34,11 +34,13 @@ async fn a_stranger_meets_the_answer_to_a_random_id_on_every_route() {
             let theirs = Examples::new(&suite, &victim).await;
             let own = Examples::new(&suite, &stranger).await;
 
+            let mut attacks = Vec::new();
             for route in with_id() {
                 let id = id_in(&theirs.of(&route).await.path).to_owned();
-                let attack = Attack::new(&route, own.of(&route).await.body);
-                let before = rows(&admin, &victim).await;
-
+                attacks.push((Attack::new(&route, own.of(&route).await.body), id, route));
+            }
+            let before = rows(&admin, &victim).await;
+            for (attack, id, route) in attacks {
                 attack.finds_nothing(&stranger.owner(), &id, 404).await;
                 let of_viewer = if viewer_may(&route) { 404 } else { 403 };
                 attack.finds_nothing(&stranger.caller(Role::Viewer), &id, of_viewer).await;
