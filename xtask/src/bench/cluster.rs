@@ -132,6 +132,7 @@ fn variables(url: &str, key: &Path, connections: u64) -> Vec<(&'static str, Stri
         ("TENANTRY_AUTH__SIGNING_KEY_FILES", key.display().to_string()),
         ("TENANTRY_AUTH__CURSOR_KEY", secret(32)),
         ("TENANTRY_AUTH__SEALING_KEY", secret(32)),
+        ("TENANTRY_FILES__FOLDER", key.with_file_name("files").display().to_string()),
         ("TENANTRY_HTTP__PUBLIC_URL", "https://localhost".to_owned()),
         // One token must last for the whole run.
         ("TENANTRY_AUTH__ACCESS_MINUTES", "1440".to_owned()),
